@@ -1,0 +1,1 @@
+"""Settings and paths: TOML, environment and arguments become frozen values."""

@@ -1,0 +1,1 @@
+"""Control plane: health, statistics and supervision. No model request flows here."""

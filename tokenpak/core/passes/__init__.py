@@ -1,0 +1,1 @@
+"""Compression passes, one file each."""

@@ -1,0 +1,1 @@
+"""The embedded provider of demo and tests: Anthropic and OpenAI shapes over a prefix cache it really keeps."""

@@ -1,0 +1,1 @@
+"""Data plane front: one request, top to bottom."""

@@ -1,0 +1,1 @@
+"""The store: tables, migrations, the writer's ingest and read-only questions."""
