@@ -1,0 +1,162 @@
+"""Bodies in, views out: `read` for everything, `outline` for the little that the front asks of every body.
+
+A conversation is found again by its family, a hash of its first user message. Two requests that share an edited block
+share everything before it, hence the first user message too; so the family never misses a plan, whatever the client
+re-encoded. That several conversations may share one is harmless: plans are keyed by chain.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tokenpak.core.body import anthropic, openai_chat, openai_responses
+from tokenpak.core.body.model import Kind, Memo, Unit, Unreadable, View, shape_of
+from tokenpak.core.body.parts import decoded, remembered, tool_unit
+from tokenpak.core.body.spans import Span, elements, members
+from tokenpak.core.patch import Format
+
+Placed = tuple[int, bytes, Unit]
+_Parse = Callable[[bytes], Unit]
+
+_HISTORY = {Format.ANTHROPIC: "messages", Format.OPENAI_CHAT: "messages", Format.OPENAI_RESPONSES: "input"}
+_UNITS: dict[Format, _Parse] = {
+    Format.ANTHROPIC: anthropic.message_unit,
+    Format.OPENAI_CHAT: openai_chat.message_unit,
+    Format.OPENAI_RESPONSES: openai_responses.item_unit,
+}
+_BILLING = "x-anthropic-billing-header:"
+
+
+def read(fmt: Format, body: bytes, memo: Memo | None = None) -> View:
+    """The view of a body. Raises Unreadable. `memo` only saves time."""
+    top = members(body, (0, len(body)))
+    units = _listed(body, top.get("tools"), "tool", tool_unit, memo) + _system(fmt, body, top, memo)
+    history = top.get(_HISTORY[fmt])
+    if history is None:
+        raise Unreadable("no_history")
+    if fmt is Format.OPENAI_RESPONSES and body[history[0] : history[0] + 1] == b'"':
+        units.append(_placed(body, history, "input", openai_responses.input_unit, memo))
+    else:
+        units += _listed(body, history, fmt.value, _UNITS[fmt], memo)
+    return View(fmt, tuple(units), _keep(units), _unreferable(fmt, body, top))
+
+
+def _placed(body: bytes, span: Span, section: str, parse: _Parse, memo: Memo | None) -> Placed:
+    return (span[0], *remembered(memo, section, body, span, parse))
+
+
+def _listed(body: bytes, span: Span | None, section: str, parse: _Parse, memo: Memo | None) -> list[Placed]:
+    if span is None or body[span[0] : span[0] + 1] == b"n":
+        return []
+    return [_placed(body, element, section, parse, memo) for element in elements(body, span)]
+
+
+def _system(fmt: Format, body: bytes, top: dict[str, Span], memo: Memo | None) -> list[Placed]:
+    name = {Format.ANTHROPIC: "system", Format.OPENAI_RESPONSES: "instructions"}.get(fmt, "")
+    span = top.get(name)
+    if span is None or body[span[0] : span[0] + 1] == b"n":
+        return []
+    if fmt is Format.OPENAI_RESPONSES:
+        return [_placed(body, span, name, openai_responses.instructions_unit, memo)]
+    if body[span[0] : span[0] + 1] == b"[":
+        return _listed(body, span, name, anthropic.system_unit, memo)
+    return [_placed(body, span, name, anthropic.system_unit, memo)]
+
+
+def _keep(units: list[Placed]) -> str | None:
+    """Why nothing may be edited: the client's bill depends on the bytes, or the request has no past."""
+    past = False
+    for _, _, unit in units:
+        for block in unit.blocks:
+            past = past or block.kind in (Kind.ASSISTANT, Kind.CALL)
+            if block.kind is Kind.SYSTEM and any(_bills_bytes(t.text) for t in block.texts):
+                return "billing_cch"
+    return None if past else "one_shot"
+
+
+def _bills_bytes(text: str) -> bool:
+    return text.startswith(_BILLING) and "cch=" in text.split("\n", 1)[0]
+
+
+def _unreferable(fmt: Format, body: bytes, top: dict[str, Span]) -> str | None:
+    """Why the server may remove what a reference would point to. An unknown kind of context edit counts as clearing."""
+
+    def set_to(name: str) -> object:
+        return decoded(body, top[name]) if name in top else None
+
+    managed = set_to("context_management")
+    edits = managed.get("edits", []) if isinstance(managed, dict) else managed
+    if edits and not (isinstance(edits, list) and all(map(_clears_only_thinking, edits))):
+        return "context_management"
+    if fmt is Format.OPENAI_RESPONSES:
+        if set_to("truncation") not in (None, "disabled"):
+            return "truncation"
+        return next((name for name in ("conversation", "previous_response_id") if set_to(name) is not None), None)
+    return None
+
+
+def _clears_only_thinking(edit: object) -> bool:
+    return isinstance(edit, dict) and str(edit.get("type", "")).startswith("clear_thinking_")
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What the front asks of a body: model asked for, streaming or not, output bound, conversation family."""
+
+    model: str | None
+    stream: bool
+    max_tokens: int | None
+    family: bytes
+
+
+class _Messages(msgspec.Struct):
+    messages: list[msgspec.Raw]
+    model: object = None
+    stream: object = None
+    max_tokens: object = None
+    max_completion_tokens: object = None
+
+
+class _Input(msgspec.Struct):
+    input: msgspec.Raw
+    model: object = None
+    stream: object = None
+    max_output_tokens: object = None
+
+
+_MESSAGES = msgspec.json.Decoder(_Messages)
+_INPUT = msgspec.json.Decoder(_Input)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def outline(fmt: Format, body: bytes) -> Outline:
+    """The outline of a body, in one quick scan. Raises Unreadable."""
+    try:
+        if fmt is Format.OPENAI_RESPONSES:
+            found = _INPUT.decode(body)
+            whole = bytes(found.input)
+            items = _ITEMS.decode(whole) if whole[:1] == b"[" else []
+            first = openai_responses.input_unit(whole) if whole[:1] == b'"' else _first_user(fmt, items)
+            return _outline(found.model, found.stream, found.max_output_tokens, first)
+        told = _MESSAGES.decode(body)
+        bound = told.max_tokens if told.max_tokens is not None else told.max_completion_tokens
+        return _outline(told.model, told.stream, bound, _first_user(fmt, told.messages))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable("not_a_request") from error
+
+
+def _first_user(fmt: Format, items: list[msgspec.Raw]) -> Unit | None:
+    for item in items:
+        unit = _UNITS[fmt](bytes(item))
+        if unit.user and any(block.kind is Kind.USER for block in unit.blocks):
+            return unit
+    return None
+
+
+def _outline(model: object, stream: object, bound: object, first: Unit | None) -> Outline:
+    family = shape_of("family", *(block.digest for block in first.blocks)) if first else shape_of("family")
+    return Outline(
+        model if isinstance(model, str) else None,
+        stream is True,
+        bound if isinstance(bound, int) and not isinstance(bound, bool) else None,
+        family,
+    )

@@ -1,0 +1,138 @@
+"""What the walk over a conversation knows: the sources so far, the reader's side of them, and where it stands.
+
+A `Conversation` takes in the blocks of a request front to back. When the next request begins with the same blocks in the
+same forms, the walk goes on where it stood, and deciding a turn costs the new blocks alone. It holds nothing that could
+not be had again from the request and the plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tokenpak.core import markers
+from tokenpak.core.body import Block, Kind, View
+from tokenpak.core.body.model import Text, chain_after, digest_of, first_chain
+from tokenpak.core.expand import Expander
+from tokenpak.core.passes import line_runs
+from tokenpak.core.passes.index import Index
+from tokenpak.core.passes.line_runs import Weigher
+from tokenpak.core.patch import Change, Format
+from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
+from tokenpak.core.splice import apply_changes
+
+
+class Step(NamedTuple):
+    """A block where it stands: unit offset, unit key, its place in the unit, the block, its chain, may it be edited."""
+
+    offset: int
+    key: bytes
+    place: int
+    block: Block
+    chain: bytes
+    target: bool
+
+
+def steps(view: View) -> Iterator[Step]:
+    """The blocks with their chains. Targets: texts of tool results, and of user messages after the first."""
+    chain, users = first_chain(view.format), 0
+    for offset, key, unit in view.units:
+        users += unit.user and any(block.kind is Kind.USER for block in unit.blocks)
+        for index, block in enumerate(unit.blocks):
+            chain = chain_after(chain, block.digest)
+            target = bool(block.texts) and (block.kind is Kind.RESULT or (block.kind is Kind.USER and users > 1))
+            yield Step(offset, key, index, block, chain, target)
+
+
+class Conversation:
+    """What a walk knows after the blocks it has seen: sources, the reader's side of them, and where it stands."""
+
+    def __init__(self, fmt: Format) -> None:
+        self.chain = first_chain(fmt)
+        self.plan_hash = EMPTY_PLAN_HASH
+        self.blocks = 0
+        self.size = 0
+        self.sound = True
+        """False once a planned form cannot be expanded: then nothing new is edited behind it."""
+        self._index = Index()
+        self._names = markers.Names()
+        self._expander = Expander(fmt)
+
+    def precedes(self, walk: Sequence[Step], plan: Plan) -> bool:
+        """True when the walk begins with the blocks seen here, in the forms seen here."""
+        if self.blocks > len(walk) or (self.blocks and walk[self.blocks - 1].chain != self.chain):
+            return False
+        plan_hash = EMPTY_PLAN_HASH
+        for step in walk[: self.blocks]:
+            plan_hash = plan_hash_after(plan_hash, step.chain, plan.get(step.chain, ()) if step.target else ())
+        return plan_hash == self.plan_hash
+
+    def advance(self, step: Step, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
+        """Take in one block in its known form, or decide it (weigher: how; None: literally). Raises Defect."""
+        block, changes = step.block, known or ()
+        if block.kind is Kind.CALL:
+            self._call(block)
+        else:
+            changes = self._texts(block, known, weigher if self.sound else None)
+        self._verify(block, changes, planned=known is not None)
+        self.chain = step.chain
+        self.blocks += 1
+        self.size += block.size
+        self.plan_hash = plan_hash_after(self.plan_hash, step.chain, changes)
+        return changes
+
+    def _call(self, block: Block) -> None:
+        labels, path = self._names.call(block)
+        for key, value in block.arguments:
+            if not markers.looks_like(value):
+                lines = markers.taken_apart(value)
+                stays = [(0, len(lines.lines))]
+                self._index.add(markers.argument_labels(key, labels), path, lines, self._index.intern(lines), stays)
+
+    def _texts(self, block: Block, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
+        labels, path = self._names.text(block)
+        changes: list[Change] = []
+        for part, text in enumerate(block.texts if labels else ()):
+            if markers.looks_like(text.text):
+                continue
+            lines = markers.taken_apart(text.text)
+            ids = self._index.intern(lines)
+            ours = [change for change in known or () if change.part == part]
+            if known is None and weigher is not None:
+                ours = line_runs.propose(self._index, line_runs.Target(self.chain, part, lines, ids, path), weigher)
+            changes += ours
+            self._index.add(labels, path, lines, ids, _stays(text.text, ours, len(ids)))
+        return known if known is not None else tuple(changes)
+
+    def _verify(self, block: Block, changes: tuple[Change, ...], *, planned: bool) -> None:
+        sent = sent_form(block, changes)
+        if self.sound and self._expander.feed(sent).digest != block.digest:
+            if not planned:
+                raise Defect
+            self.sound = False
+
+
+def _stays(text: str, changes: Sequence[Change], lines: int) -> list[tuple[int, int]]:
+    """The ranges of a text's lines that are sent as they are."""
+    out, line, at = [], 0, 0
+    for change in changes:
+        ahead = line + text.count("\n", at, change.start)
+        out.append((line, ahead))
+        line = ahead + text.count("\n", change.start, change.end) + 1
+        at = change.end + 1
+    return [*out, (line, lines)]
+
+
+class Defect(Exception):  # noqa: N818 - a counted answer: the block stays literal
+    """A decision whose expansion is not the original."""
+
+
+def sent_form(block: Block, changes: Sequence[Change]) -> Block:
+    """The block as it is sent. Only its texts differ; the same object without changes."""
+    if not changes:
+        return block
+    texts = tuple(
+        Text(apply_changes(text.text, [c for c in changes if c.part == part]), text.start, text.end)
+        for part, text in enumerate(block.texts)
+    )
+    return msgspec.structs.replace(block, texts=texts, digest=digest_of(block.shape, (text.text for text in texts)))

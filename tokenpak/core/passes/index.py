@@ -1,0 +1,153 @@
+"""What has been sent literally so far, line by line, and where a window of lines can be found again.
+
+Lines are interned to small numbers by their text without a displayed number, so that comparing runs compares integers.
+They stand in flat rows, one text after the other; a cut (an id that no line has) separates texts, and stands where a
+marker stands, so that no run crosses either. Only the newest few places of a window are kept: a reference goes to the
+nearest source anyway, and common windows (blank, brace, blank) stay cheap.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tokenpak.core.markers import Lines, Style
+
+WINDOW = 3
+_PLACES = 8
+_CUT = -1
+
+Window = tuple[int, int, int]
+
+
+class Rows:
+    """Parallel lists: a line, its interned id, its displayed number (-1: none), its numbering style."""
+
+    __slots__ = ("ids", "lines", "numbers", "styles")
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.ids: list[int] = []
+        self.numbers: list[int] = []
+        self.styles: list[Style | None] = []
+
+    def take(self, lines: Lines, ids: Sequence[int], start: int, end: int) -> None:
+        """Append the lines start..end of a text."""
+        self.lines += lines.lines[start:end]
+        self.ids += ids[start:end]
+        self.numbers += lines.numbers[start:end]
+        self.styles += lines.styles[start:end]
+
+    def cut(self) -> None:
+        """Append a cut."""
+        self.lines.append("")
+        self.ids.append(_CUT)
+        self.numbers.append(-1)
+        self.styles.append(None)
+
+    def blot(self, start: int, end: int) -> None:
+        """Turn rows into cuts: a marker will stand for them."""
+        for at in range(start, end):
+            self.lines[at], self.ids[at], self.numbers[at], self.styles[at] = "", _CUT, -1, None
+
+    def regular(self, at: int, end: int) -> int:
+        """How many rows from `at` on are numbered one after the other in one style; 0 where the first has no number."""
+        number, style = self.numbers[at], self.styles[at]
+        if style is None:
+            return 0
+        count = 0
+        while at + count < end and self.numbers[at + count] == number + count and self.styles[at + count] is style:
+            count += 1
+        return count
+
+    def plain(self, at: int, end: int) -> int:
+        """How many rows from `at` on show no number."""
+        count = 0
+        while at + count < end and self.styles[at + count] is None:
+            count += 1
+        return count
+
+
+class Source(NamedTuple):
+    """One text in the rows, from start to end; the names it goes by; the path it is about ("": none)."""
+
+    rows: Rows
+    start: int
+    end: int
+    labels: tuple[str, ...]
+    path: str
+
+    def by_number(self, first: int, last: int) -> int | None:
+        """Where the lines displayed as first..last begin, following each other in one style."""
+        rows, at = self.rows, self.start
+        while True:
+            try:
+                at = rows.numbers.index(first, at, self.end)
+            except ValueError:
+                return None
+            if rows.regular(at, self.end) > last - first:
+                return at
+            at += 1
+
+    def by_anchor(self, anchor: str, count: int) -> int | None:
+        """Where `count` lines begin of which the first begins with the anchor."""
+        lines, ids = self.rows.lines, self.rows.ids
+        for at in range(self.start, self.end - count + 1):
+            if lines[at].lstrip().startswith(anchor) and _CUT not in ids[at : at + count]:
+                return at
+        return None
+
+
+class Index:
+    """The sources of one conversation so far."""
+
+    def __init__(self) -> None:
+        self._vocabulary: dict[str, int] = {}
+        self._rows = Rows()
+        self._windows: dict[Window, list[int]] = {}
+        self._sources: list[Source] = []
+        self._starts: list[int] = []
+        self._named: dict[str, list[Source]] = {}
+
+    def intern(self, lines: Lines) -> list[int]:
+        """Ids of lines by their text, displayed numbers set aside."""
+        known = self._vocabulary
+        return [known.setdefault(body, len(known)) for body in lines.bodies]
+
+    def places(self, window: Window) -> list[tuple[Source, int]]:
+        """Where a window of three lines stands, oldest first."""
+        return [(self._sources[bisect_right(self._starts, at) - 1], at) for at in self._windows.get(window, ())]
+
+    def has(self, window: Window) -> bool:
+        """True when a window stands anywhere."""
+        return window in self._windows
+
+    def add(
+        self, labels: tuple[str, ...], path: str, lines: Lines, ids: list[int], stays: list[tuple[int, int]]
+    ) -> None:
+        """A text has been sent; the ranges of its lines that stay as they are may be referred to from now on."""
+        rows, start = self._rows, len(self._rows.ids)
+        for begin, end in stays:
+            base = len(rows.ids)
+            rows.take(lines, ids, begin, end)
+            rows.cut()
+            self._enter(ids[begin:end], base)
+        source = Source(rows, start, len(rows.ids), labels, path)
+        self._sources.append(source)
+        self._starts.append(start)
+        for label in labels:
+            self._named.setdefault(label, []).append(source)
+
+    def _enter(self, ids: list[int], base: int) -> None:
+        windows = self._windows
+        for at, window in enumerate(zip(ids, ids[1:], ids[2:], strict=False), base):
+            places = windows.get(window)
+            if places is None:
+                windows[window] = [at]
+            else:
+                places.append(at)
+                if len(places) > _PLACES:
+                    del places[0]
+
+    def named(self, label: str) -> list[Source]:
+        """The sources that go by a label, in the order they were sent."""
+        return self._named.get(label, [])

@@ -1,0 +1,249 @@
+"""Runs of lines that the model has already seen become one line that says where.
+
+A run is matched by the text of its lines, displayed line numbers set aside, so that a file read again after an edit
+still matches with its numbers shifted, and the echo of a Write matches the argument it was written from. Difficulties,
+in order: a reference must resolve for the reader, by the rule of `markers` (nearest earlier source of that name that
+shows those lines), so every candidate is checked against all later sources of its name; only lines that are sent
+literally may be sources; and many small references make a mosaic nobody can read, so thresholds rise with the distance
+of source and target, and double until a text holds at most six.
+
+The index grows block by block and is never rebuilt within a conversation: deciding one block costs that block only.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from tokenpak.core import markers
+from tokenpak.core.markers import Lines, Marker, Style
+from tokenpak.core.passes.index import Index, Rows, Source, Window
+from tokenpak.core.patch import Change
+
+NAME = "line-runs"
+MOST_REFERENCES = 6
+_TRIMMED = 4
+_PATIENCE = 24
+_SHORTEST_ANCHOR = 4
+
+
+class Threshold(NamedTuple):
+    """What a run must have: lines, and tokens saved net of its marker."""
+
+    lines: int
+    tokens: int
+
+
+SAME_FILE, OTHER_SOURCE, SAME_TEXT = Threshold(4, 24), Threshold(8, 48), Threshold(12, 64)
+"""By relation of source and target; measured to cost 1.5 points of savings against the smallest useful values."""
+
+class Weigher(Protocol):
+    """Token counts with bounds, so that a saving is never overestimated. An exact tokenizer's bounds are equal."""
+
+    def at_least(self, text: str, /) -> int:
+        """A lower bound."""
+
+    def at_most(self, text: str, /) -> int:
+        """An upper bound."""
+
+
+class Target(NamedTuple):
+    """A text to be decided: chain before its block, its index in the block, its lines, their ids, its path ("": none)."""
+
+    chain: bytes
+    part: int
+    lines: Lines
+    ids: list[int]
+    path: str
+
+
+class Run(NamedTuple):
+    """A match: `length` target lines from `at`, and the marker for them, its check and prefix still open.
+
+    style: how the source that the marker leads to numbers its lines. weight: tokens of the lines.
+    """
+
+    at: int
+    length: int
+    marker: Marker
+    style: Style | None
+    weight: int
+
+
+def propose(index: Index, target: Target, weigher: Weigher) -> list[Change]:
+    """The changes for one text, sorted."""
+    ids = target.ids
+    windows = list(zip(ids, ids[1:], ids[2:], strict=False))
+    factor = 1
+    while True:
+        search = _Search(index, target, windows, weigher, factor)
+        runs = search.runs()
+        if len(runs) <= MOST_REFERENCES:
+            return search.changes(runs)
+        factor *= 2
+
+
+class _Search:
+    """One walk over a text's lines with thresholds multiplied by a fixed factor."""
+
+    def __init__(self, index: Index, target: Target, windows: list[Window], weigher: Weigher, factor: int) -> None:
+        self._index, self._target, self._windows, self._weigher, self._factor = index, target, windows, weigher, factor
+        self._here = Rows()
+        self._here.take(target.lines, target.ids, 0, len(target.ids))
+        rows = Rows()
+        rows.take(target.lines, target.ids, 0, len(target.ids))
+        self._own = Source(rows, 0, len(target.ids), (markers.SELF,), "")
+        self._repeats = _repeats(windows)
+        self._fewest = min(SAME_FILE.lines, OTHER_SOURCE.lines, SAME_TEXT.lines) * factor
+
+    def runs(self) -> list[Run]:
+        """The runs to be replaced, in order."""
+        runs: list[Run] = []
+        at = 0
+        for hit in [i for i, w in enumerate(self._windows) if w in self._repeats or self._index.has(w)]:
+            if hit < at:
+                continue
+            at = hit
+            best = self._best(at)
+            if best is None or self._longer_one_line_on(best):
+                continue
+            runs.append(best)
+            at = best.at + best.length
+            self._own.rows.blot(best.at, at)  # what is replaced cannot be referred to
+        return runs
+
+    def _longer_one_line_on(self, best: Run) -> bool:
+        """A short match must not block a longer one that starts a line later."""
+        at = best.at + 1
+        if best.length > _PATIENCE or at >= len(self._windows):
+            return False
+        longest = max((count for count, _, _ in self._matches(at)), default=0)
+        later = self._best(at) if longest > best.length else None
+        return later is not None and later.length > best.length
+
+    def _matches(self, at: int) -> list[tuple[int, Source, int]]:
+        """What the lines from `at` on match: how many lines, and where."""
+        window = self._windows[at]
+        places = self._index.places(window)
+        places += [(self._own, there) for there in self._repeats.get(window, ()) if there < at]
+        return [(self._extent(at, source, there), source, there) for source, there in places]
+
+    def _best(self, at: int) -> Run | None:
+        """The longest run from line `at` on that pays and that a reader can resolve."""
+        for count, source, there in sorted(self._matches(at), key=lambda match: match[0], reverse=True):
+            if count < self._fewest:
+                return None
+            threshold = self._threshold(source)
+            run = self._readable(at, source, there, count, threshold.lines * self._factor)
+            if run is not None and self._net(run, run.marker) >= threshold.tokens * self._factor:
+                return run
+        return None
+
+    def _extent(self, at: int, source: Source, there: int) -> int:
+        """How many lines from `at` on are those from `there` on. Of its own text, only lines before `at` count."""
+        ids, theirs, count = self._target.ids, source.rows.ids, 0
+        most = min(len(ids) - at, (at if source is self._own else source.end) - there)
+        while count < most and ids[at + count] == theirs[there + count]:
+            count += 1
+        return count
+
+    def _threshold(self, source: Source) -> Threshold:
+        if source is self._own:
+            return SAME_TEXT
+        return SAME_FILE if source.path and source.path == self._target.path else OTHER_SOURCE
+
+    def _readable(self, at: int, source: Source, there: int, count: int, fewest: int) -> Run | None:
+        """The run with a marker that resolves to these lines, trimmed where its first lines make no anchor."""
+        for skip in range(_TRIMMED + 1):
+            bare = self._form(at + skip, source, there + skip, count - skip)
+            if bare.count < fewest:
+                return None
+            named = self._named(bare, source, there + skip)
+            if named is not None:
+                lines = self._target.lines.lines[at + skip : at + skip + bare.count]
+                return Run(at + skip, bare.count, named[0], named[1], self._weigher.at_least("\n".join(lines)))
+        return None
+
+    def _form(self, at: int, source: Source, there: int, count: int) -> Marker:
+        """The marker, still nameless, for as many of the lines as one can stand for: by numbers, or by an anchor."""
+        ours, theirs = self._here, source.rows
+        first, origin = ours.numbers[at], theirs.numbers[there]
+        ours_run = ours.regular(at, at + count) if first >= 0 else ours.plain(at, at + count)
+        theirs_run = theirs.regular(there, there + count) if origin >= 0 else theirs.plain(there, there + count)
+        renumbered = min(ours_run, theirs_run)
+        copied = next((i for i in range(count) if ours.lines[at + i] != theirs.lines[there + i]), count)
+        if renumbered >= copied and origin >= 0:
+            return Marker(renumbered, "", first if first >= 0 else None, lines=(origin, origin + renumbered - 1))
+        shown = first if first >= 0 and renumbered >= copied else None
+        return Marker(max(renumbered, copied), "", shown, anchor=markers.anchor_of(theirs.lines[there]))
+
+    def _named(self, bare: Marker, source: Source, there: int) -> tuple[Marker, Style | None] | None:
+        """The marker under the first label that leads a reader to these very lines, and the style shown there."""
+        if bare.anchor is not None and len(bare.anchor) < _SHORTEST_ANCHOR:
+            return None
+        for label in source.labels:
+            marker = msgspec.structs.replace(bare, label=label)
+            found = self._nearest(marker, source)
+            if found is None or not _shows_the_same(marker, found, (source, there)):
+                continue
+            if markers.parse(markers.render(marker)) == marker:
+                return marker, found[0].rows.styles[found[1]]
+        return None
+
+    def _nearest(self, marker: Marker, source: Source) -> tuple[Source, int] | None:
+        """Where the rule leads: the nearest source of the label that shows the lines."""
+        sources = [self._own] if source is self._own else self._index.named(marker.label)
+        for each in reversed(sources):
+            at = each.by_number(*marker.lines) if marker.lines else each.by_anchor(marker.anchor or "", marker.count)
+            if at is not None:
+                return each, at
+        return None
+
+    def _net(self, run: Run, marker: Marker) -> int:
+        return run.weight - self._weigher.at_most(markers.render(marker))
+
+    def changes(self, runs: Sequence[Run]) -> list[Change]:
+        """The runs as changes. What the markers must say about numbering is known only now: it depends on what stays."""
+        if not runs:
+            return []
+        lines = self._target.lines.lines
+        style = next((style for style in self._own.rows.styles if style), None)
+        out, at, line = [], 0, 0
+        for run in runs:
+            at += sum(len(each) + 1 for each in lines[line : run.at])
+            length = sum(len(each) + 1 for each in lines[run.at : run.at + run.length]) - 1
+            marker = self._finished(run, style)
+            words = markers.render(marker)
+            out.append(Change(self._target.part, at, at + length, words, NAME, self._net(run, marker)))
+            at, line = at + length + 1, run.at + run.length
+        return out
+
+    def _finished(self, run: Run, shown: Style | None) -> Marker:
+        """The marker with its check, and with the numbering spelled out where nothing in sight tells it."""
+        target, style = self._target, self._here.styles[run.at]
+        prefix = None
+        if run.marker.first is not None and style is not None and (shown or run.style) != style:
+            prefix = style.prefix(run.marker.first)
+        check = markers.check(target.chain, target.part, run.at, target.lines.lines[run.at : run.at + run.length])
+        return msgspec.structs.replace(run.marker, prefix=prefix, check=check)
+
+
+def _repeats(windows: list[Window]) -> dict[Window, list[int]]:
+    """The places of the windows that a text has more than once."""
+    first: dict[Window, int] = {}
+    again: dict[Window, list[int]] = {}
+    for at, window in enumerate(windows):
+        known = first.setdefault(window, at)
+        if known != at:
+            again.setdefault(window, [known]).append(at)
+    return again
+
+
+def _shows_the_same(marker: Marker, found: tuple[Source, int], place: tuple[Source, int]) -> bool:
+    """True when both places show the same lines, as far as the marker speaks of them."""
+    if found == place:
+        return True
+    (a, i), (b, j), count = found, place, marker.count
+    if marker.lines is None:
+        return a.rows.lines[i : i + count] == b.rows.lines[j : j + count]
+    return a.rows.ids[i : i + count] == b.rows.ids[j : j + count]

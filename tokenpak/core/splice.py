@@ -1,0 +1,47 @@
+"""Edits into bytes. Everything outside an edit is the client's own bytes, by construction."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenpak.core.patch import Change, Edit
+
+
+class BadEdits(Exception):  # noqa: N818 - the answer to a garbled patch: send the planned form or the original
+    """The edits do not fit the body: unordered, overlapping, out of bounds, or not inside one JSON string."""
+
+
+def apply_edits(body: bytes, edits: Sequence[Edit]) -> bytes:
+    """The body with its edits; the same object without any. Raises BadEdits."""
+    if not edits:
+        return body
+    pieces, at = [], 0
+    for edit in edits:
+        if not at <= edit.start <= edit.end <= len(body):
+            raise BadEdits("order or bounds")
+        if not _is_string_inside(body[edit.start : edit.end]) or not _is_string_inside(edit.new):
+            raise BadEdits("not inside one JSON string")
+        pieces += [body[at : edit.start], edit.new]
+        at = edit.end
+    pieces.append(body[at:])
+    return b"".join(pieces)
+
+
+def _is_string_inside(piece: bytes) -> bool:
+    """True when the bytes may stand between the quotes of one JSON string: no bare quote, no cut escape, no control."""
+    try:
+        msgspec.json.decode(b'"' + piece + b'"', type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def apply_changes(text: str, changes: Sequence[Change]) -> str:
+    """A decoded text with the changes made to it, which are sorted and do not overlap. Raises BadEdits."""
+    pieces, at = [], 0
+    for change in changes:
+        if not at <= change.start <= change.end <= len(text):
+            raise BadEdits("change out of order or bounds")
+        pieces += [text[at : change.start], change.new]
+        at = change.end
+    return "".join([*pieces, text[at:]])
