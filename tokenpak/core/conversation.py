@@ -5,7 +5,7 @@ same forms, the walk goes on where it stood, and deciding a turn costs the new b
 not be had again from the request and the plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,9 @@ from tokenpak.core.passes.line_runs import Weigher
 from tokenpak.core.patch import Change, Format
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
 from tokenpak.core.splice import apply_changes
+
+TakeApart = Callable[[str], markers.Lines]
+"""`markers.taken_apart`, or something that remembers what it gave."""
 
 
 class Step(NamedTuple):
@@ -47,7 +50,8 @@ def steps(view: View) -> Iterator[Step]:
 class Conversation:
     """What a walk knows after the blocks it has seen: sources, the reader's side of them, and where it stands."""
 
-    def __init__(self, fmt: Format) -> None:
+    def __init__(self, fmt: Format, take_apart: TakeApart = markers.taken_apart) -> None:
+        self._take_apart = take_apart
         self.chain = first_chain(fmt)
         self.plan_hash = EMPTY_PLAN_HASH
         self.blocks = 0
@@ -84,8 +88,8 @@ class Conversation:
     def _call(self, block: Block) -> None:
         labels, path = self._names.call(block)
         for key, value in block.arguments:
-            if not markers.looks_like(value):
-                lines = markers.taken_apart(value)
+            if _long_enough(value) and not markers.looks_like(value):
+                lines = self._take_apart(value)
                 stays = [(0, len(lines.lines))]
                 self._index.add(markers.argument_labels(key, labels), path, lines, self._index.intern(lines), stays)
 
@@ -93,9 +97,9 @@ class Conversation:
         labels, path = self._names.text(block)
         changes: list[Change] = []
         for part, text in enumerate(block.texts if labels else ()):
-            if markers.looks_like(text.text):
+            if not _long_enough(text.text) or markers.looks_like(text.text):
                 continue
-            lines = markers.taken_apart(text.text)
+            lines = self._take_apart(text.text)
             ids = self._index.intern(lines)
             ours = [change for change in known or () if change.part == part]
             if known is None and weigher is not None:
@@ -110,6 +114,11 @@ class Conversation:
             if not planned:
                 raise Defect
             self.sound = False
+
+
+def _long_enough(text: str) -> bool:
+    """True for a text that can hold a run: as a target, or as a source that could show one."""
+    return text.count("\n") + 1 >= line_runs.SHORTEST_RUN
 
 
 def _stays(text: str, changes: Sequence[Change], lines: int) -> list[tuple[int, int]]:

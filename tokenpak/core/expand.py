@@ -89,24 +89,25 @@ class Expander:
 
     def _text(self, text: str, part: int) -> tuple[str, _Source | None]:
         """The text expanded, and what it shows itself; a text with a false marker comes back as it is, showing nothing."""
-        lines = text.split("\n")
-        found = [markers.parse(line) if line.startswith("[") else None for line in lines]
-        literal = [line for line, marker in zip(lines, found, strict=True) if marker is None]
-        if any(map(markers.looks_like, literal)):
-            return text, None
-        marked = frozenset(line for line, marker in zip(lines, found, strict=True) if marker)
+        found = [(match, markers.parse(match[0])) for match in markers.CANDIDATE.finditer(text)]
+        marked = frozenset(match[0] for match, marker in found if marker)
         style = markers.first_style(text)
-        out: list[str] = []
-        for at, (line, marker) in enumerate(zip(lines, found, strict=True)):
+        out, at, line = [], 0, 0
+        for match, marker in found:
             if marker is None:
-                out.append(line)
                 continue
-            own = [_Source("\n".join(lines[:at]), marked)] if marker.label == markers.SELF else None
+            literal = text[at : match.start()]
+            own = [_Source(text[: match.start()], marked)] if marker.label == markers.SELF else None
             run = self._resolve(marker, style, own)
-            if run is None or markers.check(self.chain, part, len(out), run) != marker.check:
+            line += literal.count("\n")
+            if markers.looks_like(literal) or run is None or markers.check(self.chain, part, line, run) != marker.check:
                 return text, None
-            out += run
-        return "\n".join(out), _Source(text, marked)
+            out += [literal, "\n".join(run)]
+            line += len(run) - 1
+            at = match.end()
+        if markers.looks_like(text[at:]):
+            return text, None
+        return "".join([*out, text[at:]]), _Source(text, marked)
 
     def _resolve(self, marker: Marker, style: Style | None, own: list[_Source] | None) -> list[str] | None:
         """The lines a marker stands for: those of the nearest earlier source of its name that shows them."""
@@ -140,7 +141,7 @@ def _renumbered(marker: Marker, bodies: list[str], style: Style | None) -> list[
         style = markers.first_style(marker.prefix)
     if style is None:
         return None
-    return [style.prefix(marker.first + i) + body for i, body in enumerate(bodies)]
+    return [f"{n:>{style.width}}{style.separator}{body}" for n, body in enumerate(bodies, marker.first)]
 
 
 def expand_body(fmt: Format, sent: bytes) -> bytes:

@@ -41,6 +41,9 @@ _MARKER = re.compile(
     r'(?P<anchored>.+?) from (?P<anchor>"(?:[^"\\]|\\.)*"))'
     r" #(?P<check>\d{6})\]"
 )
+CANDIDATE = re.compile(r"^\[[^\n]*: same as [^\n]* #\d{6}\]$", re.MULTILINE)
+"""Finds the lines that may be markers."""
+
 _HINT = ": same as "
 _LINE = re.compile(r"^(?:( *)(0|[1-9]\d{0,6})(→|\t|:))?(.*)", re.MULTILINE)
 _NUMBERED = re.compile(r"^( *)(0|[1-9]\d{0,6})(→|\t|:)", re.MULTILINE)
@@ -82,6 +85,8 @@ class Lines(msgspec.Struct, frozen=True):
 def taken_apart(text: str) -> Lines:
     """The lines of a text; joined by line feeds they give it back."""
     lines = text.split("\n")
+    if not _NUMBERED.search(text):
+        return Lines(lines, lines, [-1] * len(lines), [None] * len(lines))
     found = _LINE.findall(text)
     bodies = [body for _, _, _, body in found]
     numbers = [int(digits) if digits else -1 for _, digits, _, _ in found]

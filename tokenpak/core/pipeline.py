@@ -15,8 +15,8 @@ import msgspec
 
 from tokenpak.core.body import Unreadable, View
 from tokenpak.core.body.spans import offsets
-from tokenpak.core.conversation import Conversation, Defect, Step, sent_form, steps
-from tokenpak.core.markers import looks_like
+from tokenpak.core.conversation import Conversation, Defect, Step, TakeApart, sent_form, steps
+from tokenpak.core.markers import looks_like, taken_apart
 from tokenpak.core.passes import line_runs
 from tokenpak.core.passes.line_runs import Weigher
 from tokenpak.core.patch import Change, Edit, Form, Patch, Policy, Tally
@@ -52,10 +52,18 @@ def replay(view: View, plan: Plan) -> list[Decision]:
     return [_planned(step, plan) for step in steps(view)]
 
 
-def decide(view: View, policy: Policy, plan: Plan, weigher: Weigher, warm: Sequence[Conversation] = ()) -> Decided:
+def decide(
+    view: View,
+    policy: Policy,
+    plan: Plan,
+    weigher: Weigher,
+    *,
+    warm: Sequence[Conversation] = (),
+    take_apart: TakeApart = taken_apart,
+) -> Decided:
     """Planned blocks in their forms, all others decided. `warm` are conversations that may be gone on from."""
     walk = list(steps(view))
-    conversation = next((c for c in warm if c.precedes(walk, plan)), None) or Conversation(view.format)
+    conversation = next((c for c in warm if c.precedes(walk, plan)), None) or Conversation(view.format, take_apart)
     decisions = [_planned(step, plan) for step in walk[: conversation.blocks]]
     reasons: Counter[str] = Counter()
     defects = 0
@@ -129,6 +137,11 @@ def patch_of(body: bytes, decided: Decided | list[Decision], counter: str, place
         defects=decided.defects if isinstance(decided, Decided) else 0,
         counter=counter,
     )
+
+
+def untouched(body: bytes, reason: str, counter: str) -> Patch:
+    """The patch for a body that is sent as it came, unread."""
+    return Patch((), (), zlib.crc32(body), EMPTY_PLAN_HASH, (), {reason: 1}, 0, counter)
 
 
 def _placed(body: bytes, step: Step, changes: tuple[Change, ...], placed: Placed | None) -> tuple[Edit, ...]:

@@ -37,6 +37,13 @@ class Rows:
         self.numbers += lines.numbers[start:end]
         self.styles += lines.styles[start:end]
 
+    def copy(self) -> "Rows":
+        """The same rows, to be changed by themselves."""
+        rows = Rows()
+        rows.lines, rows.ids = self.lines[:], self.ids[:]
+        rows.numbers, rows.styles = self.numbers[:], self.styles[:]
+        return rows
+
     def cut(self) -> None:
         """Append a cut."""
         self.lines.append("")
@@ -65,6 +72,13 @@ class Rows:
         while at + count < end and self.styles[at + count] is None:
             count += 1
         return count
+
+
+def rows_of(lines: Lines, ids: list[int]) -> Rows:
+    """A whole text as rows, without copying: not to be changed."""
+    rows = Rows()
+    rows.lines, rows.ids, rows.numbers, rows.styles = lines.lines, ids, lines.numbers, lines.styles
+    return rows
 
 
 class Source(NamedTuple):

@@ -17,7 +17,7 @@ import msgspec
 
 from tokenpak.core import markers
 from tokenpak.core.markers import Lines, Marker, Style
-from tokenpak.core.passes.index import Index, Rows, Source, Window
+from tokenpak.core.passes.index import WINDOW, Index, Rows, Source, Window, rows_of
 from tokenpak.core.patch import Change
 
 NAME = "line-runs"
@@ -36,6 +36,11 @@ class Threshold(NamedTuple):
 
 SAME_FILE, OTHER_SOURCE, SAME_TEXT = Threshold(4, 24), Threshold(8, 48), Threshold(12, 64)
 """By relation of source and target; measured to cost 1.5 points of savings against the smallest useful values."""
+
+
+SHORTEST_RUN = min(SAME_FILE.lines, OTHER_SOURCE.lines, SAME_TEXT.lines)
+"""Lines that the shortest run of all has."""
+
 
 class Weigher(Protocol):
     """Token counts with bounds, so that a saving is never overestimated. An exact tokenizer's bounds are equal."""
@@ -88,19 +93,17 @@ class _Search:
 
     def __init__(self, index: Index, target: Target, windows: list[Window], weigher: Weigher, factor: int) -> None:
         self._index, self._target, self._windows, self._weigher, self._factor = index, target, windows, weigher, factor
-        self._here = Rows()
-        self._here.take(target.lines, target.ids, 0, len(target.ids))
-        rows = Rows()
-        rows.take(target.lines, target.ids, 0, len(target.ids))
-        self._own = Source(rows, 0, len(target.ids), (markers.SELF,), "")
+        self._here = rows_of(target.lines, target.ids)
         self._repeats = _repeats(windows)
-        self._fewest = min(SAME_FILE.lines, OTHER_SOURCE.lines, SAME_TEXT.lines) * factor
+        rows = self._here.copy() if self._repeats else Rows()
+        self._own = Source(rows, 0, len(target.ids), (markers.SELF,), "")
+        self._fewest = SHORTEST_RUN * factor
 
     def runs(self) -> list[Run]:
         """The runs to be replaced, in order."""
         runs: list[Run] = []
         at = 0
-        for hit in [i for i, w in enumerate(self._windows) if w in self._repeats or self._index.has(w)]:
+        for hit in self._promising():
             if hit < at:
                 continue
             at = hit
@@ -109,8 +112,19 @@ class _Search:
                 continue
             runs.append(best)
             at = best.at + best.length
-            self._own.rows.blot(best.at, at)  # what is replaced cannot be referred to
+            if self._repeats:
+                self._own.rows.blot(best.at, at)  # what is replaced cannot be referred to
         return runs
+
+    def _promising(self) -> list[int]:
+        """Lines where a run may start: as many windows as the shortest run has must be known from there on."""
+        streak, out, needed = 0, [], self._fewest - WINDOW + 1
+        for at in range(len(self._windows) - 1, -1, -1):
+            window = self._windows[at]
+            streak = streak + 1 if self._index.has(window) or window in self._repeats else 0
+            if streak >= needed:
+                out.append(at)
+        return out[::-1]
 
     def _longer_one_line_on(self, best: Run) -> bool:
         """A short match must not block a longer one that starts a line later."""
@@ -134,6 +148,8 @@ class _Search:
             if count < self._fewest:
                 return None
             threshold = self._threshold(source)
+            if count < threshold.lines * self._factor:
+                continue
             run = self._readable(at, source, there, count, threshold.lines * self._factor)
             if run is not None and self._net(run, run.marker) >= threshold.tokens * self._factor:
                 return run
@@ -207,7 +223,8 @@ class _Search:
         if not runs:
             return []
         lines = self._target.lines.lines
-        style = next((style for style in self._own.rows.styles if style), None)
+        replaced = {i for run in runs for i in range(run.at, run.at + run.length)}
+        style = next((style for i, style in enumerate(self._here.styles) if style and i not in replaced), None)
         out, at, line = [], 0, 0
         for run in runs:
             at += sum(len(each) + 1 for each in lines[line : run.at])
@@ -230,6 +247,8 @@ class _Search:
 
 def _repeats(windows: list[Window]) -> dict[Window, list[int]]:
     """The places of the windows that a text has more than once."""
+    if len(set(windows)) == len(windows):
+        return {}
     first: dict[Window, int] = {}
     again: dict[Window, list[int]] = {}
     for at, window in enumerate(windows):

@@ -1,0 +1,28 @@
+"""`tokenpak expand`: a sent request with every marker expanded, from its bytes alone."""
+
+import sys
+from typing import Literal
+
+from tokenpak.core.body import Unreadable
+from tokenpak.core.expand import expand_body
+from tokenpak.core.patch import Format
+
+
+def expand(*, format: Literal["anthropic", "openai", "responses"]) -> int:  # noqa: A002 - the word of the option
+    """Read a sent request body on standard input and print it with every marker expanded.
+
+    Nothing but these bytes is used: no plan, no original, no cache.
+
+    Parameters
+    ----------
+    format
+        API format of the body.
+
+    """
+    sent = sys.stdin.buffer.read()
+    try:
+        sys.stdout.buffer.write(expand_body(Format(format), sent))
+    except Unreadable as error:
+        sys.stderr.write(f"tokenpak: this is no {format} request that can be read exactly ({error})\n")
+        return 1
+    return 0

@@ -1,0 +1,153 @@
+"""The front's side of compression: one body in, the body to be sent out, whatever happens to the workers.
+
+The order matters. The forms known for the conversation go with the job; the answer is checked against its own sum
+before it is believed; and the new forms are in memory before the body leaves. When no worker answers in time, the front
+re-applies the plan itself and remembers that everything else went literally: what was sent once is sent so again.
+"""
+
+import zlib
+from typing import Literal, Protocol
+
+import msgspec
+import trio
+
+from tokenpak.core.body import Outline, Unreadable, View, outline, read
+from tokenpak.core.patch import Form, Format, Job, Level, Patch, Policy
+from tokenpak.core.pipeline import CHARS_PER_TOKEN, patch_of, replay
+from tokenpak.core.plan import plan_of
+from tokenpak.core.splice import BadEdits, apply_edits
+from tokenpak.services.memory import PlanMemory
+from tokenpak.services.pool import Answer, Missed
+
+How = Literal["worker", "planned", "literal", "unread"]
+"""worker: a worker answered. planned: the front re-applied the plan. literal: nothing to re-apply, or nothing to gain.
+unread: the body cannot be read exactly."""
+
+_LONGEST_FLOOR = 8192
+_ESTIMATE = "estimate"
+_RETRY_S = 0.1
+
+
+class Compressed(msgspec.Struct, frozen=True):
+    """A body ready to be sent. body: the same object when nothing was edited. reason: why no worker's answer was used.
+
+    family: the conversation. outline: what the body says of itself, None where it cannot be read.
+    """
+
+    body: bytes
+    how: How
+    reason: str | None = None
+    patch: Patch | None = None
+    outline: Outline | None = None
+    queue_ms: float | None = None
+    worker_ms: float | None = None
+
+    @property
+    def session(self) -> str | None:
+        """The conversation family, in hexadecimal."""
+        return self.outline.family.hex() if self.outline else None
+
+
+class Pool(Protocol):
+    """Workers, as far as dispatch needs them."""
+
+    async def ask(self, job: Job, body: bytes, session: bytes) -> Answer | Missed:
+        """A patch, or why there is none."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """level and floor_tokens: the policy. window_tokens: beyond about this size an original may not fit its model.
+
+    patience_s: how long such a request waits for a worker.
+    """
+
+    level: Level = "lossless"
+    floor_tokens: int = _LONGEST_FLOOR
+    window_tokens: int = 180_000
+    patience_s: float = 10.0
+
+
+class Dispatch:
+    """Compression as a step of a request."""
+
+    def __init__(self, pool: Pool, memory: PlanMemory, limits: Limits) -> None:
+        self._pool, self._memory, self._limits = pool, memory, limits
+        self._policy = Policy(level=limits.level, floor_tokens=limits.floor_tokens)
+        self._stopped = Policy(level="off", floor_tokens=limits.floor_tokens)
+        self._smallest = CHARS_PER_TOKEN * min(limits.floor_tokens, _LONGEST_FLOOR)
+        self._counts = {"worker": 0, "planned": 0, "literal": 0, "unread": 0, "garbled": 0, "missed": 0, "defects": 0}
+
+    async def compress(self, fmt: Format, kind: str, body: bytes) -> Compressed:
+        """The body to be sent for a request of this format. Never raises for a body or a worker's fault."""
+        try:
+            about = outline(fmt, body)
+        except Unreadable as unreadable:
+            return self._counted(Compressed(body, "unread", str(unreadable)))
+        if len(body) < self._smallest:
+            return self._counted(Compressed(body, "literal", "below_floor", outline=about))
+        found = await self._asked(fmt, body, about)
+        if found.patch is not None and _is_a_turn(kind, about):
+            self._memory.commit(about.family, found.patch.forms)
+        return self._counted(found)
+
+    def echoed(self, session: str) -> None:
+        """A model repeated a marker as its own words: make no new edits for this conversation."""
+        self._memory.stop(bytes.fromhex(session))
+
+    def statistics(self) -> dict[str, int]:
+        """How bodies left, garbled and missed answers, defects that workers reported; and what memory holds."""
+        return {**self._counts, **{f"memory_{name}": n for name, n in self._memory.statistics().items()}}
+
+    async def _asked(self, fmt: Format, body: bytes, about: Outline) -> Compressed:
+        forms = self._memory.forms(about.family)
+        policy = self._stopped if self._memory.stopped(about.family) else self._policy
+        answer = await self._pool.ask(Job(fmt, policy, forms), body, about.family)
+        if isinstance(answer, Missed):
+            self._counts["missed"] += 1
+            return await self._unanswered(fmt, body, about, forms, answer)
+        sent = self._believed(body, answer.patch)
+        if sent is None:
+            self._counts["garbled"] += 1
+            return self._replayed(fmt, body, about, forms, "garbled")
+        self._counts["defects"] += answer.patch.defects
+        return Compressed(sent, "worker", None, answer.patch, about, answer.queue_ms, answer.worker_ms)
+
+    def _believed(self, body: bytes, patch: Patch) -> bytes | None:
+        """The patched body, when it is what the worker proved."""
+        try:
+            sent = apply_edits(body, patch.edits)
+        except BadEdits:
+            return None
+        return sent if zlib.crc32(sent) == patch.check else None
+
+    async def _unanswered(
+        self, fmt: Format, body: bytes, about: Outline, forms: tuple[Form, ...], missed: Missed
+    ) -> Compressed:
+        """The plan re-applied; but a new conversation that may not fit its model's window waits for a worker a while."""
+        if forms or len(body) <= self._limits.window_tokens * CHARS_PER_TOKEN:
+            return self._replayed(fmt, body, about, forms, missed.reason)
+        with trio.move_on_after(self._limits.patience_s):
+            while True:
+                await trio.sleep(_RETRY_S)
+                answer = await self._pool.ask(Job(fmt, self._policy, forms), body, about.family)
+                if isinstance(answer, Answer) and (sent := self._believed(body, answer.patch)) is not None:
+                    return Compressed(sent, "worker", None, answer.patch, about, answer.queue_ms, answer.worker_ms)
+        return self._replayed(fmt, body, about, forms, "beyond_window")
+
+    def _replayed(self, fmt: Format, body: bytes, about: Outline, forms: tuple[Form, ...], why: str) -> Compressed:
+        try:
+            view: View = read(fmt, body)
+            patch = patch_of(body, replay(view, plan_of(forms)), _ESTIMATE)
+        except Unreadable as unreadable:
+            return Compressed(body, "unread", str(unreadable), outline=about)
+        sent = apply_edits(body, patch.edits)
+        return Compressed(sent, "planned" if patch.edits else "literal", why, patch, about)
+
+    def _counted(self, compressed: Compressed) -> Compressed:
+        self._counts[compressed.how] += 1
+        return compressed
+
+
+def _is_a_turn(kind: str, about: Outline) -> bool:
+    """True when the provider answers and remembers this body: a count and a pre-warm get edits but leave no plan."""
+    return kind != "count_tokens" and about.max_tokens != 0
