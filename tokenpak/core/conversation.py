@@ -89,9 +89,8 @@ class Conversation:
         labels, path = self._names.call(block)
         for key, value in block.arguments:
             if _long_enough(value) and not markers.looks_like(value):
-                lines = self._take_apart(value)
-                stays = [(0, len(lines.lines))]
-                self._index.add(markers.argument_labels(key, labels), path, lines, self._index.intern(lines), stays)
+                read = self._index.read(value, self._take_apart(value))
+                self._index.add(markers.argument_labels(key, labels), path, read, [(0, len(read.ids))])
 
     def _texts(self, block: Block, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
         labels, path = self._names.text(block)
@@ -99,13 +98,12 @@ class Conversation:
         for part, text in enumerate(block.texts if labels else ()):
             if not _long_enough(text.text) or markers.looks_like(text.text):
                 continue
-            lines = self._take_apart(text.text)
-            ids = self._index.intern(lines)
+            read = self._index.read(text.text, self._take_apart(text.text))
             ours = [change for change in known or () if change.part == part]
             if known is None and weigher is not None:
-                ours = line_runs.propose(self._index, line_runs.Target(self.chain, part, lines, ids, path), weigher)
+                ours = line_runs.propose(self._index, line_runs.Target(self.chain, part, read, path), weigher)
             changes += ours
-            self._index.add(labels, path, lines, ids, _stays(text.text, ours, len(ids)))
+            self._index.add(labels, path, read, _stays(text.text, ours, len(read.ids)))
         return known if known is not None else tuple(changes)
 
     def _verify(self, block: Block, changes: tuple[Change, ...], *, planned: bool) -> None:

@@ -7,8 +7,7 @@ copied (never lines that a marker stands for), and whatever fails its check is t
 opaque as a whole: nothing in it is expanded, and nothing refers to it.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -31,8 +30,8 @@ class _Source:
 
     def by_number(self, first: int, last: int) -> tuple[list[str], Style] | None:
         """The texts of the lines displayed as first..last, where they follow each other in one style; and the style."""
-        for match in re.finditer(rf"^ *{first}[→\t:]", self._text, re.MULTILINE):
-            lines = self._lines(match.start(), last - first + 1)
+        for start in self._lines_that_begin(f"{first}", blanks=" "):
+            lines = self._lines(start, last - first + 1)
             run = markers.taken_apart("\n".join(lines))
             style = run.styles[0]
             if style and run.numbers == list(range(first, last + 1)) and all(each is style for each in run.styles):
@@ -41,11 +40,20 @@ class _Source:
 
     def by_anchor(self, anchor: str, count: int) -> list[str] | None:
         """The `count` lines from the first one that begins with the anchor."""
-        for match in re.finditer(rf"^[^\S\n]*{re.escape(anchor)}", self._text, re.MULTILINE):
-            lines = self._lines(match.start(), count)
+        for start in self._lines_that_begin(anchor, blanks=None):
+            lines = self._lines(start, count)
             if len(lines) == count and self._marked.isdisjoint(lines):
                 return lines
         return None
+
+    def _lines_that_begin(self, words: str, blanks: str | None) -> Iterator[int]:
+        """Where the lines start that begin with the words, blanks before them set aside (None: any white space)."""
+        text, at = self._text, self._text.find(words)
+        while at >= 0:
+            start = text.rfind("\n", 0, at) + 1
+            if not text[start:at].strip(blanks):
+                yield start
+            at = text.find(words, at + 1)
 
     def _lines(self, start: int, count: int) -> list[str]:
         return self._text[start:].split("\n", count)[:count]

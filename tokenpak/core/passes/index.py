@@ -7,7 +7,6 @@ nearest source anyway, and common windows (blank, brace, blank) stay cheap.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from tokenpak.core.markers import Lines, Style
@@ -17,6 +16,14 @@ _PLACES = 8
 _CUT = -1
 
 Window = tuple[int, int, int]
+
+
+class Read(NamedTuple):
+    """A text, its lines taken apart, and the interned ids of those."""
+
+    text: str
+    lines: Lines
+    ids: list[int]
 
 
 class Rows:
@@ -30,12 +37,12 @@ class Rows:
         self.numbers: list[int] = []
         self.styles: list[Style | None] = []
 
-    def take(self, lines: Lines, ids: Sequence[int], start: int, end: int) -> None:
+    def take(self, read: Read, start: int, end: int) -> None:
         """Append the lines start..end of a text."""
-        self.lines += lines.lines[start:end]
-        self.ids += ids[start:end]
-        self.numbers += lines.numbers[start:end]
-        self.styles += lines.styles[start:end]
+        self.lines += read.lines.lines[start:end]
+        self.ids += read.ids[start:end]
+        self.numbers += read.lines.numbers[start:end]
+        self.styles += read.lines.styles[start:end]
 
     def copy(self) -> "Rows":
         """The same rows, to be changed by themselves."""
@@ -74,16 +81,17 @@ class Rows:
         return count
 
 
-def rows_of(lines: Lines, ids: list[int]) -> Rows:
+def rows_of(read: Read) -> Rows:
     """A whole text as rows, without copying: not to be changed."""
     rows = Rows()
-    rows.lines, rows.ids, rows.numbers, rows.styles = lines.lines, ids, lines.numbers, lines.styles
+    rows.lines, rows.ids, rows.numbers, rows.styles = read.lines.lines, read.ids, read.lines.numbers, read.lines.styles
     return rows
 
 
 class Source(NamedTuple):
-    """One text in the rows, from start to end; the names it goes by; the path it is about ("": none)."""
+    """One text and its place in the rows, from start to end; its names; the path it is about ("": none)."""
 
+    text: str
     rows: Rows
     start: int
     end: int
@@ -104,6 +112,8 @@ class Source(NamedTuple):
 
     def by_anchor(self, anchor: str, count: int) -> int | None:
         """Where `count` lines begin of which the first begins with the anchor."""
+        if anchor not in self.text:
+            return None
         lines, ids = self.rows.lines, self.rows.ids
         for at in range(self.start, self.end - count + 1):
             if lines[at].lstrip().startswith(anchor) and _CUT not in ids[at : at + count]:
@@ -122,10 +132,10 @@ class Index:
         self._starts: list[int] = []
         self._named: dict[str, list[Source]] = {}
 
-    def intern(self, lines: Lines) -> list[int]:
-        """Ids of lines by their text, displayed numbers set aside."""
+    def read(self, text: str, lines: Lines) -> Read:
+        """A text with its lines interned."""
         known = self._vocabulary
-        return [known.setdefault(body, len(known)) for body in lines.bodies]
+        return Read(text, lines, [known.setdefault(body, len(known)) for body in lines.bodies])
 
     def places(self, window: Window) -> list[tuple[Source, int]]:
         """Where a window of three lines stands, oldest first."""
@@ -135,17 +145,15 @@ class Index:
         """True when a window stands anywhere."""
         return window in self._windows
 
-    def add(
-        self, labels: tuple[str, ...], path: str, lines: Lines, ids: list[int], stays: list[tuple[int, int]]
-    ) -> None:
+    def add(self, labels: tuple[str, ...], path: str, read: Read, stays: list[tuple[int, int]]) -> None:
         """A text has been sent; the ranges of its lines that stay as they are may be referred to from now on."""
         rows, start = self._rows, len(self._rows.ids)
         for begin, end in stays:
             base = len(rows.ids)
-            rows.take(lines, ids, begin, end)
+            rows.take(read, begin, end)
             rows.cut()
-            self._enter(ids[begin:end], base)
-        source = Source(rows, start, len(rows.ids), labels, path)
+            self._enter(read.ids[begin:end], base)
+        source = Source(read.text, rows, start, len(rows.ids), labels, path)
         self._sources.append(source)
         self._starts.append(start)
         for label in labels:

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tokenpak.core import markers
-from tokenpak.core.markers import Lines, Marker, Style
-from tokenpak.core.passes.index import WINDOW, Index, Rows, Source, Window, rows_of
+from tokenpak.core.markers import Marker, Style
+from tokenpak.core.passes.index import WINDOW, Index, Read, Rows, Source, Window, rows_of
 from tokenpak.core.patch import Change
 
 NAME = "line-runs"
@@ -53,12 +53,11 @@ class Weigher(Protocol):
 
 
 class Target(NamedTuple):
-    """A text to be decided: chain before its block, its index in the block, its lines, their ids, its path ("": none)."""
+    """A text to be decided: chain before its block, its index in the block, itself, the path it is about ("": none)."""
 
     chain: bytes
     part: int
-    lines: Lines
-    ids: list[int]
+    read: Read
     path: str
 
 
@@ -77,7 +76,7 @@ class Run(NamedTuple):
 
 def propose(index: Index, target: Target, weigher: Weigher) -> list[Change]:
     """The changes for one text, sorted."""
-    ids = target.ids
+    ids = target.read.ids
     windows = list(zip(ids, ids[1:], ids[2:], strict=False))
     factor = 1
     while True:
@@ -93,10 +92,10 @@ class _Search:
 
     def __init__(self, index: Index, target: Target, windows: list[Window], weigher: Weigher, factor: int) -> None:
         self._index, self._target, self._windows, self._weigher, self._factor = index, target, windows, weigher, factor
-        self._here = rows_of(target.lines, target.ids)
+        self._here = rows_of(target.read)
         self._repeats = _repeats(windows)
         rows = self._here.copy() if self._repeats else Rows()
-        self._own = Source(rows, 0, len(target.ids), (markers.SELF,), "")
+        self._own = Source(target.read.text, rows, 0, len(target.read.ids), (markers.SELF,), "")
         self._fewest = SHORTEST_RUN * factor
 
     def runs(self) -> list[Run]:
@@ -157,7 +156,7 @@ class _Search:
 
     def _extent(self, at: int, source: Source, there: int) -> int:
         """How many lines from `at` on are those from `there` on. Of its own text, only lines before `at` count."""
-        ids, theirs, count = self._target.ids, source.rows.ids, 0
+        ids, theirs, count = self._target.read.ids, source.rows.ids, 0
         most = min(len(ids) - at, (at if source is self._own else source.end) - there)
         while count < most and ids[at + count] == theirs[there + count]:
             count += 1
@@ -176,7 +175,7 @@ class _Search:
                 return None
             named = self._named(bare, source, there + skip)
             if named is not None:
-                lines = self._target.lines.lines[at + skip : at + skip + bare.count]
+                lines = self._target.read.lines.lines[at + skip : at + skip + bare.count]
                 return Run(at + skip, bare.count, named[0], named[1], self._weigher.at_least("\n".join(lines)))
         return None
 
@@ -222,7 +221,7 @@ class _Search:
         """The runs as changes. What the markers must say about numbering is known only now: it depends on what stays."""
         if not runs:
             return []
-        lines = self._target.lines.lines
+        lines = self._target.read.lines.lines
         replaced = {i for run in runs for i in range(run.at, run.at + run.length)}
         style = next((style for i, style in enumerate(self._here.styles) if style and i not in replaced), None)
         out, at, line = [], 0, 0
@@ -241,7 +240,7 @@ class _Search:
         prefix = None
         if run.marker.first is not None and style is not None and (shown or run.style) != style:
             prefix = style.prefix(run.marker.first)
-        check = markers.check(target.chain, target.part, run.at, target.lines.lines[run.at : run.at + run.length])
+        check = markers.check(target.chain, target.part, run.at, target.read.lines.lines[run.at : run.at + run.length])
         return msgspec.structs.replace(run.marker, prefix=prefix, check=check)
 
 
