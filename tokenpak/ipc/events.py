@@ -7,21 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from tokenpak.core.usage import Usage
+
 CloseState = Literal["done", "refused", "client_gone", "upstream_failed", "interrupted"]
 """done: the response reached its end. refused: answered here, never sent. client_gone: the client left first.
 upstream_failed: no response, or one cut short. interrupted: the front died; written by the writer on adoption."""
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Token classes of one response, disjoint, as the provider reported them (reasoning lies inside output)."""
-
-    uncached: int | None = None
-    cache_read: int | None = None
-    cache_write_5m: int | None = None
-    cache_write_1h: int | None = None
-    cache_write_other: int | None = None
-    output: int | None = None
-    reasoning: int | None = None
 
 
 class RequestOpened(msgspec.Struct, frozen=True, tag="opened"):
@@ -53,7 +43,8 @@ class RequestClosed(msgspec.Struct, frozen=True, tag="closed"):
 
     compression: "worker", "planned" (the front re-applied the plan), "literal", or "unread" (never a candidate).
     reason: why compression was not "worker", one word. counter: tokenizer of the pass tallies, or "estimate".
-    usage_basis: "provider" when the provider reported usage, else None. attempts: upstream requests made.
+    usage_basis: "provider" when the provider reported usage; "count" when the response answers a question for a count,
+    so that nothing was used; else None. attempts: upstream requests made.
     """
 
     id: str
