@@ -1,0 +1,221 @@
+"""The settings of one instance: defaults, then the TOML file, then TOKENPAK_* variables, then arguments; frozen after that.
+
+Every value is converted and checked beside the place it came from, so an error can name the file, the key and the
+remedy. Child processes never read the file or the variables again: the launcher writes the outcome once
+(`write_settings`) and hands its path down in TOKENPAK_SETTINGS, so all processes of an instance agree.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tokenpak.config.paths import Paths, default_state_dir, paths_for
+from tokenpak.core.patch import Level
+
+PREFIX = "TOKENPAK_"
+UPSTREAM_PREFIX = "TOKENPAK_UPSTREAM_"
+SETTINGS_VARIABLE = "TOKENPAK_SETTINGS"
+"""Names the file a child process reads its settings from."""
+
+DEFAULT_UPSTREAMS = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com",
+    "google": "https://generativelanguage.googleapis.com",
+    "ollama": "http://127.0.0.1:11434",
+}
+
+MIB = 1024 * 1024
+_UPSTREAM_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Size = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message says where it stands, which key, and what to do."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an instance runs with. Times are seconds (`_s`), sizes are bytes (`_bytes`)."""
+
+    state_dir: str
+    host: str = "127.0.0.1"
+    port: Port = 8766
+    upstreams: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_UPSTREAMS))
+    workers: Count = 2
+    drain_s: Seconds = 15.0
+    level: Level = "lossless"
+    floor_tokens: Size = 8192
+    read_cap_bytes: Size = 64 * MIB
+    connect_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 900.0
+    keep_alive_s: Seconds = 130.0
+    header_limit_bytes: Size = 65536
+    job_base_s: Seconds = 0.25
+    job_per_mb_s: Seconds = 0.5
+    plan_memory_bytes: Size = 64 * MIB
+    log_level: str = "info"
+
+    @property
+    def paths(self) -> Paths:
+        return paths_for(Path(self.state_dir))
+
+    @property
+    def url(self) -> str:
+        """What a client is pointed at."""
+        return f"http://{self.host}:{self.port}"
+
+
+_FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def load(config_file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Settings:
+    """Settle every setting; `overrides` are arguments by field name. Raises ConfigError. Reads `config_file` only."""
+    values: dict[str, object] = {}
+    upstreams = dict(DEFAULT_UPSTREAMS)
+    for where, layer in (
+        (str(config_file), _file_layer(config_file)),
+        ("environment", _environment_layer(environ)),
+        ("arguments", overrides),
+    ):
+        for key, value in layer.items():
+            if key == "upstreams":
+                upstreams.update(_upstreams(where, value))
+            else:
+                values[key] = _converted(where, key, value)
+    state = values.get("state_dir") or str(default_state_dir())
+    values["state_dir"] = str(paths_for(Path(str(state))).state)
+    return _checked(Settings(**{**values, "upstreams": upstreams}))  # type: ignore[arg-type]
+
+
+def write_settings(settings: Settings) -> None:
+    """Put the settings where child processes read them; readable by the user alone, replaced in one step."""
+    target = settings.paths.settings_file
+    scratch = target.with_suffix(".json.new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(settings))
+    scratch.replace(target)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings a child process was started with. Raises ConfigError when the launcher's file is missing or torn."""
+    name = environ.get(SETTINGS_VARIABLE)
+    if not name:
+        raise ConfigError(f"{SETTINGS_VARIABLE} is not set: this process is started by `tokenpak serve`, not by hand.")
+    try:
+        return msgspec.json.decode(Path(name).read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(f"{name}: {error.strerror}. Start the service again with `tokenpak serve`.") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{name}: {error}. Start the service again with `tokenpak serve`.") from error
+
+
+def _file_layer(config_file: Path | None) -> Mapping[str, object]:
+    if config_file is None:
+        return {}
+    try:
+        return tomllib.loads(config_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{config_file}: {error.strerror}. Name an existing TOML file with --config.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config_file}: {error}. Mend the file; it must be TOML in UTF-8.") from error
+
+
+def _environment_layer(environ: Mapping[str, str]) -> Mapping[str, object]:
+    """Known TOKENPAK_* variables only: the prefix also carries what is not a setting. An empty value is no value."""
+    layer: dict[str, object] = {}
+    for name in _FIELDS:
+        value = environ.get(PREFIX + name.upper(), "")
+        if value and name != "upstreams":
+            layer[name] = value
+    named = {
+        key.removeprefix(UPSTREAM_PREFIX).lower(): value
+        for key, value in environ.items()
+        if key.startswith(UPSTREAM_PREFIX) and value
+    }
+    return {**layer, "upstreams": named} if named else layer
+
+
+def _converted(where: str, key: str, value: object) -> object:
+    if key not in _FIELDS:
+        near = difflib.get_close_matches(key, _FIELDS, n=1)
+        advice = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(sorted(_FIELDS))}."
+        raise ConfigError(f"{where}: unknown key {key!r}. {advice}")
+    try:
+        # A variable is text and may stand for a number; a number in the file must be one.
+        return msgspec.convert(value, _FIELDS[key], strict=where != "environment")
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {key} = {value!r}: {error}. Correct the value or remove the key.") from error
+
+
+def _upstreams(where: str, value: object) -> dict[str, str]:
+    try:
+        named = msgspec.convert(value, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f'{where}: upstreams: {error}. Write one line per provider: name = "https://host".'
+        ) from error
+    return {name: _base_url(where, name, url) for name, url in named.items()}
+
+
+def _base_url(where: str, name: str, url: str) -> str:
+    """A base URL without its trailing slash. Credentials in it are refused: they would reach logs and process lists."""
+    advice = "Give a base URL such as https://api.example.com, without user, query or fragment."
+    if not _UPSTREAM_NAME.fullmatch(name):
+        raise ConfigError(f"{where}: upstream name {name!r} must match {_UPSTREAM_NAME.pattern}, as it names a path.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{where}: upstream {name}: {error}. {advice}") from error
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"{where}: upstream {name}: the URL carries a user or password. {advice}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or port == 0:
+        raise ConfigError(f"{where}: upstream {name} = {url!r} is not an HTTP base URL. {advice}")
+    return url.rstrip("/")
+
+
+def _checked(settings: Settings) -> Settings:
+    settings = msgspec.structs.replace(settings, host=_loopback(settings.host))
+    for name, url in settings.upstreams.items():
+        parts = urlsplit(url)
+        default = 443 if parts.scheme == "https" else 80
+        if (parts.port or default) == settings.port and _is_loopback(parts.hostname or ""):
+            raise ConfigError(
+                f"upstream {name} = {url!r} is this proxy's own port {settings.port}: it would call itself."
+            )
+    return settings
+
+
+def _loopback(host: str) -> str:
+    """The IPv4 loopback address of `host`, or a refusal: whoever reaches the port can spend the user's credentials."""
+    if host == "localhost":
+        return "127.0.0.1"
+    if _is_loopback(host) and ":" not in host:
+        return host
+    if _is_loopback(host):
+        raise ConfigError(f"host = {host!r}: supervisord opens the port and knows IPv4 only. Use 127.0.0.1.")
+    raise ConfigError(
+        f"host = {host!r} is not a loopback address: everyone who reaches it could use your provider "
+        "credentials. TokenPak serves this machine only. Use 127.0.0.1."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
