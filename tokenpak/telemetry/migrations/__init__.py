@@ -1,1 +1,1 @@
-"""Schema migrations of the store."""
+"""Schema migrations of the store: alembic scripts carried in the package, run by `telemetry.store` without an ini file."""
