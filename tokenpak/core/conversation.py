@@ -58,22 +58,48 @@ class Conversation:
         self.size = 0
         self.sound = True
         """False once a planned form cannot be expanded: then nothing new is edited behind it."""
+        self.answered = False
+        """True once the model has said something: a request without a past is left alone."""
+        self._torn = False
+        self._terms: object = None
+        self._taken: dict[bytes, tuple[Change, ...]] = {}
         self._index = Index()
         self._names = markers.Names()
         self._expander = Expander(fmt)
 
-    def precedes(self, walk: Sequence[Step], plan: Plan) -> bool:
-        """True when the walk begins with the blocks seen here, in the forms seen here."""
-        if self.blocks > len(walk) or (self.blocks and walk[self.blocks - 1].chain != self.chain):
+    def precedes(self, walk: Sequence[Step], plan: Plan, terms: object) -> bool:
+        """True when the walk begins with the blocks seen here, in the forms they have here by the plan, or would get.
+
+        terms: all that a decision depends on beside what stands before its block.
+        """
+        if self._torn or not 0 < self.blocks <= len(walk) or walk[self.blocks - 1].chain != self.chain:
             return False
         plan_hash = EMPTY_PLAN_HASH
         for step in walk[: self.blocks]:
-            plan_hash = plan_hash_after(plan_hash, step.chain, plan.get(step.chain, ()) if step.target else ())
+            changes = self._form(step, plan, terms)
+            if changes is None:
+                return False
+            plan_hash = plan_hash_after(plan_hash, step.chain, changes)
         return plan_hash == self.plan_hash
+
+    def resume(self, walk: Sequence[Step], plan: Plan, terms: object) -> list[tuple[Change, ...]]:
+        """The forms of the blocks seen here, once it is known that they precede the walk. From now on `terms` hold."""
+        forms = [self._form(step, plan, terms) or () for step in walk[: self.blocks]]
+        self._taken = {chain: changes for chain, changes in self._taken.items() if chain not in plan}
+        self._terms = terms
+        return forms
+
+    def _form(self, step: Step, plan: Plan, terms: object) -> tuple[Change, ...] | None:
+        """The form of a block: by the plan, else as it was decided here, if that was on the same terms."""
+        if not step.target:
+            return ()
+        known = plan.get(step.chain)
+        return known if known is not None or terms != self._terms else self._taken.get(step.chain)
 
     def advance(self, step: Step, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
         """Take in one block in its known form, or decide it (weigher: how; None: literally). Raises Defect."""
         block, changes = step.block, known or ()
+        self._torn = True
         if block.kind is Kind.CALL:
             self._call(block)
         else:
@@ -83,6 +109,10 @@ class Conversation:
         self.blocks += 1
         self.size += block.size
         self.plan_hash = plan_hash_after(self.plan_hash, step.chain, changes)
+        self.answered = self.answered or block.kind in (Kind.ASSISTANT, Kind.CALL)
+        if known is None:
+            self._taken[step.chain] = changes
+        self._torn = False
         return changes
 
     def _call(self, block: Block) -> None:
@@ -121,13 +151,13 @@ def _long_enough(text: str) -> bool:
 
 def _stays(text: str, changes: Sequence[Change], lines: int) -> list[tuple[int, int]]:
     """The ranges of a text's lines that are sent as they are."""
-    out, line, at = [], 0, 0
+    out, stays, line, at = [], 0, 0, 0
     for change in changes:
-        ahead = line + text.count("\n", at, change.start)
-        out.append((line, ahead))
-        line = ahead + text.count("\n", change.start, change.end) + 1
-        at = change.end + 1
-    return [*out, (line, lines)]
+        line += text.count("\n", at, change.start)
+        out.append((stays, max(stays, line)))
+        line += text.count("\n", change.start, change.end)
+        stays, at = line + 1, change.end
+    return [*out, (stays, max(stays, lines))]
 
 
 class Defect(Exception):  # noqa: N818 - a counted answer: the block stays literal

@@ -32,6 +32,8 @@ class _Source:
         """The texts of the lines displayed as first..last, where they follow each other in one style; and the style."""
         for start in self._lines_that_begin(f"{first}", blanks=" "):
             lines = self._lines(start, last - first + 1)
+            if len(lines) != last - first + 1:
+                return None  # too few are left here, fewer further on
             run = markers.taken_apart("\n".join(lines))
             style = run.styles[0]
             if style and run.numbers == list(range(first, last + 1)) and all(each is style for each in run.styles):
@@ -53,10 +55,17 @@ class _Source:
             start = text.rfind("\n", 0, at) + 1
             if not text[start:at].strip(blanks):
                 yield start
-            at = text.find(words, at + 1)
+            end = text.find("\n", at)  # what comes later in a line does not begin it
+            at = text.find(words, end + 1) if end >= 0 else -1
 
     def _lines(self, start: int, count: int) -> list[str]:
-        return self._text[start:].split("\n", count)[:count]
+        """As many lines as there are from `start` on, up to `count`; no more of the text is looked at than that."""
+        text, end = self._text, start - 1
+        for _ in range(count):
+            end = text.find("\n", end + 1)
+            if end < 0:
+                return text[start:].split("\n")
+        return text[start:end].split("\n")
 
 
 class Expander:
@@ -108,7 +117,9 @@ class Expander:
             own = [_Source(text[: match.start()], marked)] if marker.label == markers.SELF else None
             run = self._resolve(marker, style, own)
             line += literal.count("\n")
-            if markers.looks_like(literal) or run is None or markers.check(self.chain, part, line, run) != marker.check:
+            if markers.looks_like(literal) or run is None:
+                return text, None
+            if markers.check(self.chain, part, line, marker, run) != marker.check:
                 return text, None
             out += [literal, "\n".join(run)]
             line += len(run) - 1

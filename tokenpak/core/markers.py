@@ -9,8 +9,8 @@ read, by what the model sees: the tool, its path or command, the numbers display
     [lines 1-90, numbered as "     1→": same as content of Write cli/clean.go from "package cli" #482913]
     [42 lines: same as assistant text from "## Plan" #482913]
 
-The number behind # is a check over everything that stands before the marker and the lines it stands for. It is what
-tells a marker from text that only looks like one: a marker quoted, echoed into a file or planted by a tool stands at
+The number behind # is a check over everything that stands before the marker, its own words and the lines it stands
+for. It is what tells a marker from text that only looks like one: a marker quoted, echoed into a file or planted by a tool stands at
 another place, its check is wrong there, and it is text.
 """
 
@@ -30,23 +30,24 @@ ASSISTANT_TEXT = "assistant text"
 NAMELESS_RESULT = "tool result"
 
 LOOKS_LIKE = re.compile(
-    r"\[(?:lines \d+-\d+|\d+ lines)(?:, numbered as \"[^\n]{1,20}?\")?: same as [^\n]{1,600}? #\d{6}\]"
+    r"\[(?:lines [0-9]+-[0-9]+|[0-9]+ lines)(?:, numbered as \"[^\n]{1,20}?\")?: same as [^\n]{1,600}? #[0-9]{6}\]"
 )
 """Finds whatever reads like a marker, for texts that must not be touched and for the watch on a model's output."""
 
 _MARKER = re.compile(
-    r"\[(?:lines (?P<first>\d{1,9})-(?P<last>\d{1,9})|(?P<count>\d{1,9}) lines)"
+    r"\[(?:lines (?P<first>[0-9]{1,9})-(?P<last>[0-9]{1,9})|(?P<count>[0-9]{1,9}) lines)"
     r'(?:, numbered as "(?P<prefix>[^"\n]{1,20})")?: same as '
-    r"(?:in (?P<alike>.+?)|lines (?P<from>\d{1,9})-(?P<to>\d{1,9}) of (?P<numbered>.+?)|"
+    r"(?:in (?P<alike>.+?)|lines (?P<from>[0-9]{1,9})-(?P<to>[0-9]{1,9}) of (?P<numbered>.+?)|"
     r'(?P<anchored>.+?) from (?P<anchor>"(?:[^"\\]|\\.)*"))'
-    r" #(?P<check>\d{6})\]"
+    r" #(?P<check>[0-9]{6})\]"
 )
-CANDIDATE = re.compile(r"^\[[^\n]*: same as [^\n]* #\d{6}\]$", re.MULTILINE)
+CANDIDATE = re.compile(r"^\[[^\n]*: same as [^\n]* #[0-9]{6}\]$", re.MULTILINE)
 """Finds the lines that may be markers."""
 
 _HINT = ": same as "
-_LINE = re.compile(r"^(?:( *)(0|[1-9]\d{0,6})(→|\t|:))?(.*)", re.MULTILINE)
-_NUMBERED = re.compile(r"^( *)(0|[1-9]\d{0,6})(→|\t|:)", re.MULTILINE)
+_NUMBER = r"( {0,10})(0|[1-9][0-9]{0,6})(→|\t|:)"
+_LINE = re.compile(rf"^(?:{_NUMBER})?(.*)", re.MULTILINE)
+_NUMBERED = re.compile(rf"^{_NUMBER}", re.MULTILINE)
 _PATHS = ("file_path", "path", "filename", "file_name", "file", "notebook_path", "absolute_path", "target_file")
 _COMMANDS = ("command", "cmd", "pattern", "query", "url", "input")
 _SHORT_COMMAND, _LONG_COMMAND, _ANCHOR = 48, 160, 40
@@ -63,35 +64,46 @@ class Style(msgspec.Struct, frozen=True):
         return str(number).rjust(self.width) + self.separator
 
 
-_STYLES: dict[tuple[int, str], Style] = {(w, s): Style(w, s) for w in range(12) for s in ("→", "\t", ":")}
+_STYLES: dict[tuple[int, str], Style] = {(w, s): Style(w, s) for w in range(18) for s in ("→", "\t", ":")}
 
 
 def _style(pad: str, digits: str, separator: str) -> Style:
     """The one Style object of this look: styles are compared by identity on the way."""
-    width = len(pad) + len(digits) if pad else 0
-    known = _STYLES.get((width, separator))
-    return known or _STYLES.setdefault((width, separator), Style(width, separator))
+    return _STYLES[len(pad) + len(digits) if pad else 0, separator]
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """A text's lines, taken apart: as they are, without a displayed number, the numbers (-1: none), their styles."""
+    """A text's lines, taken apart: as they are, without a displayed number, the numbers (-1: none), their styles.
+
+    runs: how many lines from each on are numbered one after the other in one style, or show no number.
+    """
 
     lines: list[str]
     bodies: list[str]
     numbers: list[int]
     styles: list[Style | None]
+    runs: list[int]
 
 
 def taken_apart(text: str) -> Lines:
     """The lines of a text; joined by line feeds they give it back."""
     lines = text.split("\n")
     if not _NUMBERED.search(text):
-        return Lines(lines, lines, [-1] * len(lines), [None] * len(lines))
+        return Lines(lines, lines, [-1] * len(lines), [None] * len(lines), list(range(len(lines), 0, -1)))
     found = _LINE.findall(text)
     bodies = [body for _, _, _, body in found]
     numbers = [int(digits) if digits else -1 for _, digits, _, _ in found]
     styles = [_style(pad, digits, separator) if digits else None for pad, digits, separator, _ in found]
-    return Lines(lines, bodies, numbers, styles)
+    return Lines(lines, bodies, numbers, styles, _runs(numbers, styles))
+
+
+def _runs(numbers: list[int], styles: list[Style | None]) -> list[int]:
+    runs, count = [1] * len(numbers), 1
+    for at in range(len(numbers) - 2, -1, -1):
+        style = styles[at]
+        goes_on = style is styles[at + 1] and (style is None or numbers[at + 1] == numbers[at] + 1)
+        runs[at] = count = count + 1 if goes_on else 1
+    return runs
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -127,10 +139,13 @@ def render(marker: Marker) -> str:
 
 
 def parse(line: str) -> Marker | None:
-    """The marker a line is, or None. What a pass writes is read back as it was meant; passes make sure of it."""
+    """The marker a line is, or None. Each marker has one spelling: what `render` would not write is none."""
     match = _MARKER.fullmatch(line)
-    if match is None:
-        return None
+    marker = _meant(match) if match and LOOKS_LIKE.fullmatch(line) else None
+    return marker if marker and render(marker) == line else None
+
+
+def _meant(match: re.Match[str]) -> Marker | None:
     found = match.groupdict()
     first = int(found["first"]) if found["first"] else None
     count = int(found["last"]) - first + 1 if first is not None else int(found["count"])
@@ -140,7 +155,9 @@ def parse(line: str) -> Marker | None:
     elif found["numbered"] is not None:
         lines = (int(found["from"]), int(found["to"]))
     anchor = None if found["anchor"] is None else _unquoted(found["anchor"])
-    if count < 1 or (lines is None and anchor is None):
+    if lines is None and (not anchor or "\n" in anchor or anchor_of(anchor) != anchor):
+        return None
+    if count < 1 or (lines is not None and lines[1] - lines[0] + 1 != count):
         return None
     label = found["alike"] or found["numbered"] or found["anchored"]
     return Marker(count, label, first, found["prefix"], lines, anchor, found["check"])
@@ -153,10 +170,13 @@ def _unquoted(text: str) -> str | None:
         return None
 
 
-def check(chain: bytes, part: int, line: int, lines: Sequence[str]) -> str:
-    """The check of a marker: six digits over the chain before its block, its place in the original, and its lines."""
+def check(chain: bytes, part: int, line: int, marker: Marker, lines: Sequence[str]) -> str:
+    """The check of a marker: six digits over the chain before its block, its place in the original, what it says, and
+    the lines it stands for.
+    """
+    words = render(msgspec.structs.replace(marker, check=""))
     h = hashlib.sha256(chain + b"%d:%d:%d:" % (part, line, len(lines)))
-    h.update("\n".join(lines).encode())
+    h.update("\n".join([words, *lines]).encode())
     return f"{int.from_bytes(h.digest()[:8], 'big') % 1_000_000:06d}"
 
 

@@ -63,8 +63,11 @@ def decide(
 ) -> Decided:
     """Planned blocks in their forms, all others decided. `warm` are conversations that may be gone on from."""
     walk = list(steps(view))
-    conversation = next((c for c in warm if c.precedes(walk, plan)), None) or Conversation(view.format, take_apart)
-    decisions = [_planned(step, plan) for step in walk[: conversation.blocks]]
+    terms = (policy, view.keep, view.unreferable)
+    conversation = next((c for c in warm if c.precedes(walk, plan, terms)), None)
+    conversation = conversation or Conversation(view.format, take_apart)
+    seen = zip(walk, conversation.resume(walk, plan, terms), strict=False)
+    decisions = [Decision(step, changes, step.target and step.chain not in plan) for step, changes in seen]
     reasons: Counter[str] = Counter()
     defects = 0
     for step in walk[conversation.blocks :]:
@@ -75,7 +78,7 @@ def decide(
         except Defect:
             defects += 1
             why = "defect"
-            conversation = _again(view, decisions)
+            conversation = _again(view, decisions, terms)
             changes = conversation.advance(step, (), None)
         if known is None and not changes:
             reasons[why or "no_match"] += 1
@@ -88,9 +91,10 @@ def _planned(step: Step, plan: Plan) -> Decision:
     return Decision(step, known or (), known is None)
 
 
-def _again(view: View, decisions: Sequence[Decision]) -> Conversation:
+def _again(view: View, decisions: Sequence[Decision], terms: object) -> Conversation:
     """The conversation up to here once more: the one that met the defect has learnt what will not be sent."""
     conversation = Conversation(view.format)
+    conversation.resume((), {}, terms)
     for step, changes, _ in decisions:
         conversation.advance(step, changes, None)
     return conversation
@@ -102,6 +106,10 @@ def _why_not(view: View, policy: Policy, step: Step, conversation: Conversation)
         return "level_off"
     if view.keep or view.unreferable:
         return view.keep or view.unreferable
+    if not conversation.sound:
+        return "unsound"
+    if not conversation.answered:
+        return "one_shot"
     if conversation.size < policy.floor_tokens * CHARS_PER_TOKEN:
         return "below_floor"
     if any(looks_like(text.text) for text in step.block.texts):

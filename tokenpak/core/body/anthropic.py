@@ -54,7 +54,7 @@ def _block(raw: bytes, span: Span, kind: Kind, head: bytes) -> Block:
             name = string(raw, found["name"]) if "name" in found else None
             ident = string(raw, found["id"]) if "id" in found else None
             return call(raw, span, ident or "", name or "", decoded(raw, found["input"]), head)
-        case "tool_result":
+        case "tool_result" if kind is Kind.USER:
             ident = string(raw, found["tool_use_id"]) if "tool_use_id" in found else None
             return result(raw, found.get("content"), ident or "", head, extras(raw, found, _CALL_RESULT))
         case _:

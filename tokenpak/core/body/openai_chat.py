@@ -4,7 +4,8 @@ from tokenpak.core.body.model import Block, Kind, Unit, shape_of
 from tokenpak.core.body.parts import arguments_in, built, call, extras, opaque, result, text_at, text_part
 from tokenpak.core.body.spans import Span, elements, members, string
 
-_MESSAGE = frozenset({"role", "content", "tool_calls", "tool_call_id", "cache_control"})
+_MESSAGE = frozenset({"role", "content", "cache_control"})
+_TURN, _RESULT = _MESSAGE | {"tool_calls"}, _MESSAGE | {"tool_call_id"}
 _KINDS = {"user": Kind.USER, "assistant": Kind.ASSISTANT, "system": Kind.SYSTEM, "developer": Kind.SYSTEM}
 
 
@@ -13,14 +14,16 @@ def message_unit(raw: bytes) -> Unit:
     whole = (0, len(raw))
     found = members(raw, whole)
     role = string(raw, found["role"]) if "role" in found else None
-    head = shape_of("message", role or "", extras(raw, found, _MESSAGE))
     if role == "tool":
         ident = string(raw, found["tool_call_id"]) if "tool_call_id" in found else None
+        head = shape_of("message", role, extras(raw, found, _RESULT))
         return Unit((result(raw, found.get("content"), ident or "", head),))
     if role not in _KINDS:
         return Unit((opaque(raw, whole),))
+    calls = _calls(raw, found.get("tool_calls")) if role == "assistant" else None
+    head = shape_of("message", role, extras(raw, found, _MESSAGE if calls is None else _TURN))
     blocks = content_blocks(raw, found.get("content"), _KINDS[role], head)
-    for span in _calls(raw, found.get("tool_calls")):
+    for span in calls or ():
         blocks.append(_call(raw, span, b"" if blocks else head))
     return Unit(tuple(blocks) or (opaque(raw, whole),), role == "user")
 
@@ -42,8 +45,11 @@ def content_blocks(raw: bytes, content: Span | None, kind: Kind, head: bytes) ->
     return blocks
 
 
-def _calls(raw: bytes, span: Span | None) -> list[Span]:
-    return elements(raw, span) if span and raw[span[0] : span[0] + 1] == b"[" else []
+def _calls(raw: bytes, span: Span | None) -> list[Span] | None:
+    """The calls of a message; None where the member is something else and has to count as unknown."""
+    if span is None or raw[span[0] : span[1]] == b"null":
+        return []
+    return elements(raw, span) if raw[span[0] : span[0] + 1] == b"[" else None
 
 
 def _call(raw: bytes, span: Span, head: bytes) -> Block:

@@ -70,7 +70,7 @@ def extras(raw: bytes, found: dict[str, Span], known: frozenset[str]) -> bytes:
     if found.keys() <= known:
         return b""
     rest = sorted(key for key in found if key not in known)
-    return b"".join(key.encode() + b":" + stable(raw, found[key]) + b"," for key in rest)
+    return shape_of(*(part for key in rest for part in (key, stable(raw, found[key]))))
 
 
 def result(raw: bytes, content: Span | None, call_id: str, *shape: str | bytes) -> Block:
@@ -89,7 +89,7 @@ def result(raw: bytes, content: Span | None, call_id: str, *shape: str | bytes) 
             pattern.append("text" if text else value)
             size += _size(value)
     elif content is not None:
-        pattern = [stable(raw, content)]
+        pattern = ["bare", stable(raw, content)]
     block = built(Kind.RESULT, shape_of("result", call_id, *shape, *pattern), tuple(texts), size)
     return msgspec.structs.replace(block, call_id=call_id)
 
@@ -105,7 +105,7 @@ def _strings(arguments: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(arguments, dict):
         return ()
     out: list[tuple[str, str]] = []
-    for key, value in arguments.items():
+    for key, value in sorted(arguments.items()):  # clients reorder keys from turn to turn; names must not follow
         if isinstance(value, str):
             out.append((str(key), value))
         elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):

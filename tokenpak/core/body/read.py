@@ -64,14 +64,12 @@ def _system(fmt: Format, body: bytes, top: dict[str, Span], memo: Memo | None) -
 
 
 def _keep(units: list[Placed]) -> str | None:
-    """Why nothing may be edited: the client's bill depends on the bytes, or the request has no past."""
-    past = False
+    """Why nothing may be edited: the client's bill depends on the bytes."""
     for _, _, unit in units:
         for block in unit.blocks:
-            past = past or block.kind in (Kind.ASSISTANT, Kind.CALL)
             if block.kind is Kind.SYSTEM and any(_bills_bytes(t.text) for t in block.texts):
                 return "billing_cch"
-    return None if past else "one_shot"
+    return None
 
 
 def _bills_bytes(text: str) -> bool:
@@ -81,18 +79,22 @@ def _bills_bytes(text: str) -> bool:
 def _unreferable(fmt: Format, body: bytes, top: dict[str, Span]) -> str | None:
     """Why the server may remove what a reference would point to. An unknown kind of context edit counts as clearing."""
 
-    def set_to(name: str) -> object:
-        return decoded(body, top[name]) if name in top else None
+    def is_set(name: str, *harmless: bytes) -> bool:
+        return name in top and body[slice(*top[name])] not in (b"null", *harmless)
 
-    managed = set_to("context_management")
-    edits = managed.get("edits", []) if isinstance(managed, dict) else managed
-    if edits and not (isinstance(edits, list) and all(map(_clears_only_thinking, edits))):
+    if is_set("context_management") and not _leaves_sources(decoded(body, top["context_management"])):
         return "context_management"
     if fmt is Format.OPENAI_RESPONSES:
-        if set_to("truncation") not in (None, "disabled"):
+        if is_set("truncation", b'"disabled"'):
             return "truncation"
-        return next((name for name in ("conversation", "previous_response_id") if set_to(name) is not None), None)
+        return next((name for name in ("conversation", "previous_response_id") if is_set(name)), None)
     return None
+
+
+def _leaves_sources(managed: object) -> bool:
+    """True when context management is set to remove nothing but thinking, and says nothing that is not known."""
+    edits = managed.get("edits", []) if isinstance(managed, dict) and managed.keys() <= {"edits"} else managed
+    return isinstance(edits, list) and all(map(_clears_only_thinking, edits))
 
 
 def _clears_only_thinking(edit: object) -> bool:

@@ -17,7 +17,7 @@ _STRINGS = msgspec.json.Decoder(str)
 _KEY = re.compile(rb'[ \t\r\n]*,?[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 _BLANK = re.compile(rb"[ \t\r\n]*")
-_CLOSE_OBJECT = re.compile(rb"[ \t\r\n]*\}")
+_CLOSE_OBJECT = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
 
 Span = tuple[int, int]
 
@@ -37,7 +37,7 @@ def members(raw: bytes, span: Span) -> dict[str, Span]:
             raise Unreadable("duplicate_key")
         at = match.end() + len(memoryview(value))
         found[key] = (match.end(), at)
-    if not _CLOSE_OBJECT.match(raw, at, end):
+    if not _CLOSE_OBJECT.fullmatch(raw, at, end):
         raise Unreadable("duplicate_key")
     return found
 

@@ -12,7 +12,9 @@ from typing import NamedTuple
 from tokenpak.core.markers import Lines, Style
 
 WINDOW = 3
-_PLACES = 8
+PLACES = 8
+"""Places of a window that are kept."""
+
 _CUT = -1
 
 Window = tuple[int, int, int]
@@ -27,15 +29,16 @@ class Read(NamedTuple):
 
 
 class Rows:
-    """Parallel lists: a line, its interned id, its displayed number (-1: none), its numbering style."""
+    """Parallel lists: a line, its interned id, its displayed number (-1: none), its numbering style, its run."""
 
-    __slots__ = ("ids", "lines", "numbers", "styles")
+    __slots__ = ("ids", "lines", "numbers", "runs", "styles")
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.ids: list[int] = []
         self.numbers: list[int] = []
         self.styles: list[Style | None] = []
+        self.runs: list[int] = []
 
     def take(self, read: Read, start: int, end: int) -> None:
         """Append the lines start..end of a text."""
@@ -43,12 +46,14 @@ class Rows:
         self.ids += read.ids[start:end]
         self.numbers += read.lines.numbers[start:end]
         self.styles += read.lines.styles[start:end]
+        self.runs += read.lines.runs[start:end]
+        self._end_runs(len(self.runs))
 
     def copy(self) -> "Rows":
         """The same rows, to be changed by themselves."""
         rows = Rows()
         rows.lines, rows.ids = self.lines[:], self.ids[:]
-        rows.numbers, rows.styles = self.numbers[:], self.styles[:]
+        rows.numbers, rows.styles, rows.runs = self.numbers[:], self.styles[:], self.runs[:]
         return rows
 
     def cut(self) -> None:
@@ -57,34 +62,35 @@ class Rows:
         self.ids.append(_CUT)
         self.numbers.append(-1)
         self.styles.append(None)
+        self.runs.append(1)
 
     def blot(self, start: int, end: int) -> None:
         """Turn rows into cuts: a marker will stand for them."""
         for at in range(start, end):
-            self.lines[at], self.ids[at], self.numbers[at], self.styles[at] = "", _CUT, -1, None
+            self.lines[at], self.ids[at], self.numbers[at], self.styles[at], self.runs[at] = "", _CUT, -1, None, 1
+        self._end_runs(start)
+
+    def _end_runs(self, end: int) -> None:
+        """No run goes beyond the row before `end`."""
+        at = end - 1
+        while at >= 0 and self.runs[at] > end - at:
+            self.runs[at] = end - at
+            at -= 1
 
     def regular(self, at: int, end: int) -> int:
         """How many rows from `at` on are numbered one after the other in one style; 0 where the first has no number."""
-        number, style = self.numbers[at], self.styles[at]
-        if style is None:
-            return 0
-        count = 0
-        while at + count < end and self.numbers[at + count] == number + count and self.styles[at + count] is style:
-            count += 1
-        return count
+        return 0 if self.styles[at] is None else min(self.runs[at], end - at)
 
     def plain(self, at: int, end: int) -> int:
         """How many rows from `at` on show no number."""
-        count = 0
-        while at + count < end and self.styles[at + count] is None:
-            count += 1
-        return count
+        return 0 if self.styles[at] is not None else min(self.runs[at], end - at)
 
 
 def rows_of(read: Read) -> Rows:
     """A whole text as rows, without copying: not to be changed."""
     rows = Rows()
-    rows.lines, rows.ids, rows.numbers, rows.styles = read.lines.lines, read.ids, read.lines.numbers, read.lines.styles
+    rows.lines, rows.ids, rows.runs = read.lines.lines, read.ids, read.lines.runs
+    rows.numbers, rows.styles = read.lines.numbers, read.lines.styles
     return rows
 
 
@@ -167,7 +173,7 @@ class Index:
                 windows[window] = [at]
             else:
                 places.append(at)
-                if len(places) > _PLACES:
+                if len(places) > PLACES:
                     del places[0]
 
     def named(self, label: str) -> list[Source]:

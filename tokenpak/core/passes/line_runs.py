@@ -10,6 +10,7 @@ of source and target, and double until a text holds at most six.
 The index grows block by block and is never rebuilt within a conversation: deciding one block costs that block only.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,13 +18,15 @@ import msgspec
 
 from tokenpak.core import markers
 from tokenpak.core.markers import Marker, Style
-from tokenpak.core.passes.index import WINDOW, Index, Read, Rows, Source, Window, rows_of
+from tokenpak.core.passes.index import PLACES, WINDOW, Index, Read, Rows, Source, Window, rows_of
 from tokenpak.core.patch import Change
 
 NAME = "line-runs"
 MOST_REFERENCES = 6
 _TRIMMED = 4
 _PATIENCE = 24
+_NAMING = 64
+_LEAST_EFFORT, _EFFORT_PER_LINE = 65_536, 32
 _SHORTEST_ANCHOR = 4
 
 
@@ -88,7 +91,10 @@ def propose(index: Index, target: Target, weigher: Weigher) -> list[Change]:
 
 
 class _Search:
-    """One walk over a text's lines with thresholds multiplied by a fixed factor."""
+    """One walk over a text's lines with thresholds multiplied by a fixed factor.
+
+    Its effort is bounded, in lines compared: some texts (all lines alike, say) have more matches than are worth trying.
+    """
 
     def __init__(self, index: Index, target: Target, windows: list[Window], weigher: Weigher, factor: int) -> None:
         self._index, self._target, self._windows, self._weigher, self._factor = index, target, windows, weigher, factor
@@ -97,6 +103,8 @@ class _Search:
         rows = self._here.copy() if self._repeats else Rows()
         self._own = Source(target.read.text, rows, 0, len(target.read.ids), (markers.SELF,), "")
         self._fewest = SHORTEST_RUN * factor
+        self._alike, self._copied, self._worthless = _Reach(), _Reach(), _Reach()
+        self._effort = _LEAST_EFFORT + _EFFORT_PER_LINE * len(target.read.ids)
 
     def runs(self) -> list[Run]:
         """The runs to be replaced, in order."""
@@ -105,6 +113,8 @@ class _Search:
         for hit in self._promising():
             if hit < at:
                 continue
+            if self._effort < 0:
+                break
             at = hit
             best = self._best(at)
             if best is None or self._longer_one_line_on(best):
@@ -113,6 +123,9 @@ class _Search:
             at = best.at + best.length
             if self._repeats:
                 self._own.rows.blot(best.at, at)  # what is replaced cannot be referred to
+                self._alike.forget(self._own)
+            if len(runs) > MOST_REFERENCES:
+                break
         return runs
 
     def _promising(self) -> list[int]:
@@ -138,7 +151,10 @@ class _Search:
         """What the lines from `at` on match: how many lines, and where."""
         window = self._windows[at]
         places = self._index.places(window)
-        places += [(self._own, there) for there in self._repeats.get(window, ()) if there < at]
+        here = self._repeats.get(window, [])
+        before = bisect_left(here, at)
+        near = here[max(0, before - PLACES) : before]
+        places += [(self._own, there) for there in (here[:1] if near and near[0] > here[0] else []) + near]
         return [(self._extent(at, source, there), source, there) for source, there in places]
 
     def _best(self, at: int) -> Run | None:
@@ -147,20 +163,38 @@ class _Search:
             if count < self._fewest:
                 return None
             threshold = self._threshold(source)
-            if count < threshold.lines * self._factor:
+            if count < threshold.lines * self._factor or self._worthless.until(source, there - at) > at:
                 continue
             run = self._readable(at, source, there, count, threshold.lines * self._factor)
-            if run is not None and self._net(run, run.marker) >= threshold.tokens * self._factor:
+            if run is None:
+                continue
+            if self._net(run, run.marker) >= threshold.tokens * self._factor:
                 return run
+            self._worthless.reaches(source, there - at, run.at + run.length)  # no part of it is worth more
         return None
 
     def _extent(self, at: int, source: Source, there: int) -> int:
         """How many lines from `at` on are those from `there` on. Of its own text, only lines before `at` count."""
-        ids, theirs, count = self._target.read.ids, source.rows.ids, 0
-        most = min(len(ids) - at, (at if source is self._own else source.end) - there)
-        while count < most and ids[at + count] == theirs[there + count]:
-            count += 1
-        return count
+        ids, theirs, by = self._target.read.ids, source.rows.ids, there - at
+        end = self._alike.until(source, by)
+        if end <= at:
+            end, last = at, min(len(ids), source.end - by)
+            while end < last and ids[end] == theirs[end + by]:
+                end += 1
+            self._alike.reaches(source, by, end)
+            self._effort -= end - at
+        return min(end - at, at - there) if source is self._own else end - at
+
+    def _copies(self, at: int, source: Source, there: int, count: int) -> int:
+        """How many of `count` lines from `at` on are those from `there` on to the letter, displayed numbers included."""
+        ours, theirs, by = self._here.lines, source.rows.lines, there - at
+        end = self._copied.until(source, by)
+        if end <= at:
+            end, last = at, self._alike.until(source, by)
+            while end < last and ours[end] == theirs[end + by]:
+                end += 1
+            self._copied.reaches(source, by, end)
+        return min(end - at, count)
 
     def _threshold(self, source: Source) -> Threshold:
         if source is self._own:
@@ -173,6 +207,7 @@ class _Search:
             bare = self._form(at + skip, source, there + skip, count - skip)
             if bare.count < fewest:
                 return None
+            self._effort -= _NAMING
             named = self._named(bare, source, there + skip)
             if named is not None:
                 lines = self._target.read.lines.lines[at + skip : at + skip + bare.count]
@@ -186,7 +221,7 @@ class _Search:
         ours_run = ours.regular(at, at + count) if first >= 0 else ours.plain(at, at + count)
         theirs_run = theirs.regular(there, there + count) if origin >= 0 else theirs.plain(there, there + count)
         renumbered = min(ours_run, theirs_run)
-        copied = next((i for i in range(count) if ours.lines[at + i] != theirs.lines[there + i]), count)
+        copied = self._copies(at, source, there, count)
         if renumbered >= copied and origin >= 0:
             return Marker(renumbered, "", first if first >= 0 else None, lines=(origin, origin + renumbered - 1))
         shown = first if first >= 0 and renumbered >= copied else None
@@ -240,8 +275,32 @@ class _Search:
         prefix = None
         if run.marker.first is not None and style is not None and (shown or run.style) != style:
             prefix = style.prefix(run.marker.first)
-        check = markers.check(target.chain, target.part, run.at, target.read.lines.lines[run.at : run.at + run.length])
-        return msgspec.structs.replace(run.marker, prefix=prefix, check=check)
+        marker = msgspec.structs.replace(run.marker, prefix=prefix)
+        lines = target.read.lines.lines[run.at : run.at + run.length]
+        check = markers.check(target.chain, target.part, run.at, marker, lines)
+        return msgspec.structs.replace(marker, check=check)
+
+
+class _Reach:
+    """How far something holds along a line of matches: up to which line of the target, by source and distance to it.
+
+    So a long match is walked along once, and not again from each of its lines.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[int, int], int] = {}
+
+    def until(self, source: Source, distance: int) -> int:
+        """The line where it ends, 0 where nothing is known."""
+        return self._ends.get((id(source.rows), distance), 0)
+
+    def reaches(self, source: Source, distance: int, end: int) -> None:
+        """It is now known to hold up to a line."""
+        self._ends[id(source.rows), distance] = end
+
+    def forget(self, source: Source) -> None:
+        """The lines of a source have changed."""
+        self._ends = {key: end for key, end in self._ends.items() if key[0] != id(source.rows)}
 
 
 def _repeats(windows: list[Window]) -> dict[Window, list[int]]:
@@ -262,6 +321,5 @@ def _shows_the_same(marker: Marker, found: tuple[Source, int], place: tuple[Sour
     if found == place:
         return True
     (a, i), (b, j), count = found, place, marker.count
-    if marker.lines is None:
-        return a.rows.lines[i : i + count] == b.rows.lines[j : j + count]
-    return a.rows.ids[i : i + count] == b.rows.ids[j : j + count]
+    ours, theirs = (a.rows.lines, b.rows.lines) if marker.lines is None else (a.rows.ids, b.rows.ids)
+    return ours[i] == theirs[j] and ours[i : i + count] == theirs[j : j + count]

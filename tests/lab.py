@@ -1,0 +1,107 @@
+"""A front inside the test's own event loop: real connections on both sides, stand-ins for dispatch and recorder."""
+
+import itertools
+import time
+from contextlib import asynccontextmanager
+
+import httpx
+import trio
+
+from tokenpak.core.body import Unreadable, outline
+from tokenpak.core.patch import Edit, Patch, Tally
+from tokenpak.core.splice import apply_edits
+from tokenpak.ipc.events import RequestClosed, RequestOpened
+from tokenpak.proxy.app import App
+from tokenpak.proxy.room import Room
+from tokenpak.proxy.server import Server, configuration
+from tokenpak.services.dispatch import Compressed
+from tokenpak.services.upstream import Upstream, base_of
+
+
+class Dispatch:
+    """Leaves bodies alone, or replaces the word in `edits` by its value wherever it stands first."""
+
+    def __init__(self):
+        self.edits = {}
+        self.asked = []
+        self.echoes = []
+        self.delay_s = 0
+
+    async def compress(self, fmt, kind, body):
+        self.asked.append((fmt, kind, body))
+        await trio.sleep(self.delay_s)
+        try:
+            about = outline(fmt, body)
+        except Unreadable as error:
+            return Compressed(body, "unread", str(error))
+        edits = tuple(
+            Edit(body.index(a), body.index(a) + len(a), b, "test") for a, b in self.edits.items() if a in body
+        )
+        if not edits:
+            return Compressed(body, "literal", "below_floor", outline=about)
+        patch = Patch(edits, (), 0, b"p" * 16, (Tally("test", len(edits), 7),), {}, 1, "o200k_base")
+        return Compressed(apply_edits(body, edits), "worker", None, patch, about, 1.5, 2.5)
+
+    def echoed(self, session):
+        self.echoes.append(session)
+
+
+class Recorder:
+    def __init__(self):
+        self.events = []
+
+    def record(self, event):
+        self.events.append(event)
+
+    @property
+    def opened(self):
+        return [event for event in self.events if isinstance(event, RequestOpened)]
+
+    @property
+    def closed(self):
+        return [event for event in self.events if isinstance(event, RequestClosed)]
+
+
+class Front:
+    """app, server, upstream: the real ones. dispatch, recorder: the stand-ins. port: where to connect."""
+
+    def __init__(self, urls, read_cap, keep_alive_s, timeouts):
+        self.dispatch = Dispatch()
+        self.recorder = Recorder()
+        self.upstream = Upstream(timeouts)
+        ids = (f"id-{number}" for number in itertools.count(1))
+        self.room = Room(
+            front="front",
+            upstreams={name: base_of(url) for name, url in urls.items()},
+            upstream=self.upstream,
+            dispatch=self.dispatch,
+            recorder=self.recorder,
+            now_ns=time.time_ns,
+            new_id=lambda: next(ids),
+            read_cap=read_cap,
+        )
+        self.app = App(self.room)
+        self.server = Server(self.app, configuration("127.0.0.1:0", keep_alive_s, 65536))
+        self.over = trio.Event()
+        self.port = 0
+
+    async def run(self, task_status):
+        await self.server.run(task_status=task_status)
+        self.over.set()
+
+
+NAMES = ("anthropic", "openai", "google", "ollama")
+
+
+@asynccontextmanager
+async def front(url, *, read_cap=2**20, keep_alive_s=60, timeouts=None, names=NAMES):
+    it = Front(dict.fromkeys(names, url), read_cap, keep_alive_s, timeouts or httpx.Timeout(5, connect=2))
+    try:
+        async with trio.open_nursery() as nursery:
+            (socket,) = await nursery.start(it.run)
+            it.port = socket.getsockname()[1]
+            yield it
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            await it.upstream.aclose()

@@ -1,0 +1,170 @@
+"""A serving slot of the front: one trio process between clients and providers.
+
+It listens on descriptor 0, which supervisord opened and the keeper holds open, says in its ready file that it accepts,
+and answers for its statistics on a socket of its own. The order of ending is the point of this file:
+
+1. The ready file goes, the port is let go (new connections wait in the kernel for the next slot), every response from
+   now on says `connection: close`, idle connections end.
+2. The drain ends with the last request, or at its bound. Then every request still under way is told in its own format.
+3. What the recorder holds goes to the writer, or stays in the journal.
+"""
+
+import os
+import resource
+import sys
+import time
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import msgspec
+import trio
+
+from tokenpak.config.settings import Settings, read_settings
+from tokenpak.processes import lifecycle
+from tokenpak.processes.lifecycle import SLOT_VARIABLE, Exit
+from tokenpak.processes.logs import write_log_to_stderr
+from tokenpak.proxy.app import App
+from tokenpak.proxy.connection import Receive, Scope, Send
+from tokenpak.proxy.room import Room
+from tokenpak.proxy.server import Server, configuration
+from tokenpak.services.dispatch import Dispatch, Limits
+from tokenpak.services.memory import PlanMemory
+from tokenpak.services.pool import WorkerPool
+from tokenpak.services.record import Recorder
+from tokenpak.services.upstream import Upstream, base_of, trust
+from tokenpak.tip.ids import RANDOM_BYTES, uuid7
+
+FILES = 65536
+"""Open files asked for: two a request, and shells often allow no more than 1024."""
+
+LAST_WORDS_S = 1.5
+"""From the bound of the drain until connections are cut whatever they still say."""
+
+STATISTICS_IDLE_S = 5.0
+
+
+def main() -> int:
+    """Serve until told to stop; returns the exit code."""
+    settings = read_settings(os.environ)
+    slot = int(os.environ[SLOT_VARIABLE])
+    write_log_to_stderr()
+    _allow_files()
+    return trio.run(serve, settings, slot)
+
+
+async def serve(settings: Settings, slot: int) -> Exit:
+    """The life of the process, on descriptor 0."""
+    identity = uuid4()
+    async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool:
+        memory = PlanMemory(settings.paths.plans / "plans", settings.plan_memory_bytes)
+        dispatch = Dispatch(pool, memory, Limits(level=settings.level, floor_tokens=settings.floor_tokens))
+        upstream = _upstream(settings)
+        room = Room(
+            front=str(identity),
+            upstreams={name: base_of(url) for name, url in settings.upstreams.items()},
+            upstream=upstream,
+            dispatch=dispatch,
+            recorder=recorder,
+            now_ns=time.time_ns,
+            new_id=_new_id,
+            read_cap=settings.read_cap_bytes,
+        )
+        app = App(room)
+        # a duplicate: descriptor 0 itself is let go by number when the drain begins
+        listening = configuration(f"fd://{os.dup(0)}", settings.keep_alive_s, settings.header_limit_bytes)
+        server = Server(app, listening)
+        counted = {"server": server, "app": app, "upstream": upstream, "recorder": recorder, "dispatch": dispatch}
+        statistics = _Statistics(slot, {**counted, "pool": pool})
+        try:
+            return await _Front(settings, slot, server, app).live(upstream, statistics)
+        finally:
+            with trio.CancelScope(shield=True):
+                await upstream.aclose()
+
+
+class _Front(NamedTuple):
+    """What is told to begin, to drain and to end."""
+
+    settings: Settings
+    slot: int
+    server: Server
+    app: App
+
+    async def live(self, upstream: Upstream, statistics: "_Statistics") -> Exit:
+        """From the first connection to the last."""
+        paths, over = self.settings.paths, trio.Event()
+        own = configuration(f"unix:{paths.front_sock(self.slot)}", STATISTICS_IDLE_S, self.settings.header_limit_bytes)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upstream.sweep)
+            await nursery.start(Server(statistics, own).run)
+            await nursery.start(self._accept, over)
+            lifecycle.ready(paths, self.slot)
+            try:
+                await lifecycle.wait_for_stop()
+            finally:
+                lifecycle.unready(paths, self.slot)
+            self.app.drain()
+            self.server.drain()
+            lifecycle.release_listener()
+            result = await self._wind_down(over)
+            nursery.cancel_scope.cancel()
+        return result
+
+    async def _accept(self, over: trio.Event, *, task_status: trio.TaskStatus[object]) -> None:
+        await self.server.run(task_status=task_status)
+        over.set()
+
+    async def _wind_down(self, over: trio.Event) -> Exit:
+        with trio.move_on_after(self.settings.drain_s):
+            await over.wait()
+            return Exit.DONE
+        self.app.stop()
+        with trio.move_on_after(LAST_WORDS_S):
+            await over.wait()
+        self.server.abort()
+        return Exit.DRAIN_CUT
+
+
+class _Statistics:
+    """The application behind a slot's own socket: what each part of the process counts, as one JSON object."""
+
+    def __init__(self, slot: int, parts: dict[str, object]) -> None:
+        self._slot = slot
+        self._parts = parts
+        self._began = time.monotonic()
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        found = scope["raw_path"] == b"/statistics" and scope["method"] in {"GET", "HEAD"}
+        body = self._report() if found else b"{}"
+        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": lines})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _report(self) -> bytes:
+        counts = {name: part.statistics() for name, part in self._parts.items()}  # type: ignore[attr-defined]  # all have
+        uptime = round(time.monotonic() - self._began, 1)
+        return msgspec.json.encode({"slot": self._slot, "pid": os.getpid(), "uptime_s": uptime, **counts})
+
+
+def _upstream(settings: Settings) -> Upstream:
+    timeouts = httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s)
+    secure = any(urlsplit(url).scheme == "https" for url in settings.upstreams.values())
+    # read now: at the first request it would stand in the way
+    return Upstream(timeouts, trust() if secure else None)
+
+
+def _new_id() -> str:
+    return uuid7(time.time_ns() // 1_000_000, os.urandom(RANDOM_BYTES))
+
+
+def _allow_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

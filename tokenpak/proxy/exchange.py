@@ -1,0 +1,259 @@
+"""One request from its head to its row. Read this file first: everything else in the data plane is a step of it.
+
+    receive   take the head; the body follows when it is wanted
+    identify  who is calling, under which ids
+    admit     may it come in
+    route     which provider owns the path
+    compress  read the body where it can be read, and let dispatch edit it
+    send      to the provider, with the client's own lines
+    relay     the response back, piece by piece, a tap beside it
+    account   make the row's end of all that has become known
+    record    hand it to the writer
+
+The difficulty is that a request ends exactly once, although the client may leave, the provider break off and the process
+stop at any `await`. So one cancel scope, `_life`, spans everything between client and provider: whoever ends an exchange
+early says so in the course's state and cancels it. The row is written on the way out, synchronously, whatever happened.
+"""
+
+import httpx
+import trio
+
+from tokenpak.core.admit import admit
+from tokenpak.core.client import identify
+from tokenpak.core.headers import Line, first_values, forwarded, resized
+from tokenpak.core.patch import Format
+from tokenpak.core.refusal import Fault, Refuse
+from tokenpak.core.route import Route, resolve
+from tokenpak.core.usage import EchoWatch, NoEcho, Observation, Tap, tap_for
+from tokenpak.ipc.events import CloseState, RequestClosed
+from tokenpak.proxy import refuse, row
+from tokenpak.proxy.body import Body, ClientGone, plain
+from tokenpak.proxy.connection import Receive, Scope, Send
+from tokenpak.proxy.relay import Relay
+from tokenpak.proxy.room import Room
+from tokenpak.services.upstream import Base, Whole
+from tokenpak.tip import headers as tip
+
+SHORT = 256 * 1024
+"""Bytes. A body that declares no more is taken whole even where nobody reads it: what is at hand can be sent again."""
+
+LAST_WORD_S = 1.0
+"""How long a client may take to hear why its stream ends."""
+
+_FAULTS: tuple[tuple[type[httpx.TransportError], Fault], ...] = (
+    (httpx.PoolTimeout, "busy"),
+    (httpx.ConnectTimeout, "upstream_unreachable"),
+    (httpx.ConnectError, "upstream_unreachable"),
+    (httpx.TimeoutException, "upstream_silent"),
+)
+"""Why there is no answer; every other transport error is a broken one."""
+
+
+class Exchange:
+    """One request. `run` is all of it; `stop` ends it early because the process ends."""
+
+    def __init__(self, room: Room, scope: Scope, receive: Receive, send: Send) -> None:
+        self._room = room
+        self._send = send
+        self._life = trio.CancelScope()
+        self._over = False  # the last word to the client is being said, or has been
+        self._open = False  # the row is
+        self._tap: Tap | None = None
+        self._relay: Relay | None = None
+        self.receive(scope, receive)
+        self.identify()
+
+    async def run(self) -> CloseState:
+        """Serve the request and return how it ended."""
+        try:
+            with self._life:
+                refused = self.admit() or self.route()
+                await (self._refuse(refused) if refused else self._forward())
+            if self.course.fault == "stopping" and not self._over:
+                await self._say_stopping()
+        finally:
+            self.record(self.account())
+        return self.course.state
+
+    def stop(self) -> None:
+        """End the exchange now; the client is told as far as that can be done."""
+        if not self._over:
+            self.course.fault = "stopping"
+            self._life.cancel()
+
+    async def fail(self) -> None:
+        """Answer for a defect of ours that ended `run`, where nothing has been answered yet."""
+        if self.course.status is None:
+            await self._refuse(Refuse("internal", provider=self._provider))
+
+    # The steps
+
+    def receive(self, scope: Scope, receive: Receive) -> None:
+        """The head, as it stands in the request."""
+        self._lines: list[Line] = scope["headers"]
+        self._values = first_values(self._lines)
+        self._method: str = scope["method"]
+        self._path, mark, query = scope["state"]["target"].partition(b"?")
+        self._query: bytes = mark + query
+        self._body = Body(receive)
+
+    def identify(self) -> None:
+        """Our id for the row, the client's for its answer, and who the client seems to be."""
+        now_ns, own = self._room.now_ns(), self._room.new_id()
+        self.course = row.Course(own, self._method, self._path.decode("latin-1"), now_ns)
+        self.course.client = identify(self._values)
+        self.course.client_request_id = theirs = tip.request_id_of(self._lines)
+        self._own_lines = tip.response_headers(theirs or own, "tip-proxy", "unknown")
+
+    def admit(self) -> Refuse | None:
+        """None lets the request in."""
+        return admit(self._values)
+
+    def route(self) -> Refuse | None:
+        """None has found the path's owner."""
+        found = resolve(self._method, self._path, self._values, self._room.upstreams)
+        if isinstance(found, Refuse):
+            return found
+        self.course.route = found
+        return None
+
+    async def compress(self, route: Route, lines: list[Line]) -> tuple[list[Line], httpx.AsyncByteStream]:
+        """Lines and body as they go out. Raises ClientGone while the body is still coming in."""
+        course, cap = self.course, self._room.read_cap
+        raw = await self._body.whole(cap) if route.format or self._is_short() else None
+        if raw is None:
+            course.why_unread = "too_large" if route.format else None
+            return lines, self._body.upload()
+        course.read_at = trio.current_time()
+        course.size_in = course.size_out = len(raw)
+        text = await plain(raw, self._values.get(b"content-encoding"), cap)
+        if route.format is None or text is None:
+            course.why_unread = "coded" if text is None else None
+            return lines, Whole(raw)
+        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, text)
+        if done.body is text:
+            return lines, Whole(raw)
+        course.size_out = len(done.body)
+        return resized(lines, len(done.body)), Whole(done.body)
+
+    async def send(self, route: Route, base: Base, lines: list[Line], body: httpx.AsyncByteStream) -> httpx.Response:
+        """The provider's response, its head read. Raises httpx.TransportError, and ClientGone during an upload."""
+        target = base.prefix + route.upstream_path + self._query
+        request = httpx.Request(self._method, base.url, headers=lines, stream=body, extensions={"target": target})
+        self.course.sent_at = trio.current_time()
+        response = await self._room.upstream.handle_async_request(request)
+        self.course.head_at = trio.current_time()
+        self._body.let_go()
+        return response
+
+    async def relay(self, route: Route, response: httpx.Response) -> None:
+        """Pass the response on to its end. Raises httpx.TransportError when it breaks off."""
+        kind = response.headers.get("content-type", "").encode("latin-1")
+        coding = response.headers.get("content-encoding", "").encode("latin-1")
+        patch = self.course.compressed.patch if self.course.compressed else None
+        watch = EchoWatch() if patch is not None and patch.edits else NoEcho()
+        self._tap = tap_for(route.provider, route.kind, kind, coding, watch)
+        self._relay = Relay(response, self._own_lines)
+        self.course.status = response.status_code
+        self.course.passed_at = trio.current_time()
+        await self._relay.pass_on(self._send, self._tap)
+        self._over = True
+        self.course.state = "done"
+        await self._relay.finish(self._send)
+
+    def account(self) -> RequestClosed:
+        """The row's end."""
+        course = self.course
+        if course.size_in is None:
+            course.size_in = self._body.size
+            course.size_out = self._body.size if course.sent_at is not None else None
+        if self._relay is not None:
+            course.size_back = self._relay.size
+        seen = self._tap.close() if self._tap else Observation()
+        if seen.echo and course.compressed is not None and course.compressed.session is not None:
+            self._room.dispatch.echoed(course.compressed.session)
+        return row.closed(course, seen, self._room.now_ns())
+
+    def record(self, closed: RequestClosed) -> None:
+        """Every request has exactly one row, opened before it is closed."""
+        self._open_row()
+        self._room.recorder.record(closed)
+
+    # What holds the steps together
+
+    async def _forward(self) -> None:
+        route = self.course.route
+        assert route is not None  # noqa: S101 the step before this one has set it
+        base = self._room.upstreams[route.provider]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_client)
+            try:
+                lines, body = await self.compress(route, forwarded(self._lines, self._values, base.host))
+                self._open_row()
+                response = await self.send(route, base, lines, body)
+                try:
+                    await self.relay(route, response)
+                finally:
+                    await response.aclose()
+            except ClientGone:
+                self.course.state = "client_gone"
+            except httpx.TransportError as error:
+                self.course.state = "upstream_failed"
+                self.course.fault = fault_of(error)
+                # once a response has begun, only its breaking off can tell
+                if self._relay is None:
+                    await self._answer(Refuse(self.course.fault, str(base.url), self._provider))
+            nursery.cancel_scope.cancel()
+
+    async def _watch_client(self) -> None:
+        await self._body.gone()
+        if not self._over:
+            self.course.state = "client_gone"
+            self._life.cancel()
+
+    async def _refuse(self, refused: Refuse) -> None:
+        self.course.state = "refused"
+        self.course.fault = refused.fault
+        await self._answer(refused)
+
+    async def _answer(self, refused: Refuse) -> None:
+        status, headers, body = refuse.refusal(refused)
+        self.course.status = status
+        self._over = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers + self._own_lines})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _say_stopping(self) -> None:
+        """A request without an answer gets one; a stream gets an event of its own kind, and then breaks off."""
+        refused = Refuse("stopping", provider=self._provider)
+        with trio.move_on_after(LAST_WORD_S, shield=True):
+            if self._relay is None:
+                await self._answer(refused)
+            elif (event := self._relay.last_event(refused, self._format)) is not None:
+                await self._send({"type": "http.response.body", "body": event, "more_body": True})
+
+    def _open_row(self) -> None:
+        if not self._open:
+            self._open = True
+            self._room.recorder.record(row.opened(self.course, self._room.front))
+
+    def _is_short(self) -> bool:
+        if b"transfer-encoding" in self._values:
+            return False
+        return int(self._values.get(b"content-length", b"0")) <= SHORT
+
+    @property
+    def _format(self) -> Format | None:
+        return self.course.route.format if self.course.route else None
+
+    @property
+    def _provider(self) -> str | None:
+        return self.course.route.provider if self.course.route else None
+
+
+def fault_of(error: httpx.TransportError) -> Fault:
+    """Our word for what went wrong with a provider."""
+    for kind, fault in _FAULTS:
+        if isinstance(error, kind):
+            return fault
+    return "upstream_broken"

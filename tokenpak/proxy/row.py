@@ -1,0 +1,115 @@
+"""What becomes known of one request on its way, and the two events that tell the writer about it.
+
+An exchange notes facts here as they arise and may end at any point; the events are made from what is there by then.
+Missing is None, never 0.
+"""
+
+from dataclasses import dataclass, field
+
+import trio
+
+from tokenpak.core.client import Client
+from tokenpak.core.refusal import Fault
+from tokenpak.core.route import Route
+from tokenpak.core.usage import Observation
+from tokenpak.ipc.events import CloseState, PassTally, RequestClosed, RequestOpened
+from tokenpak.services.dispatch import Compressed
+
+
+@dataclass(slots=True)
+class Course:
+    """The facts of one request. Times are trio's clock, in seconds; sizes are bytes as they went over the wire.
+
+    read_at: the body was in. sent_at: the way to the provider began. head_at: the head of the response came.
+    passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
+    """
+
+    id: str
+    method: str
+    path: str
+    opened_ns: int
+    state: CloseState = "interrupted"
+    client: Client | None = None
+    client_request_id: str | None = None
+    route: Route | None = None
+    compressed: Compressed | None = None
+    why_unread: str | None = None
+    fault: Fault | None = None
+    status: int | None = None
+    size_in: int | None = None
+    size_out: int | None = None
+    size_back: int | None = None
+    began: float = field(default_factory=trio.current_time)
+    read_at: float | None = None
+    sent_at: float | None = None
+    head_at: float | None = None
+    passed_at: float | None = None
+
+
+def opened(course: Course, front: str) -> RequestOpened:
+    """The row as it opens: what the request says of itself."""
+    route, client = course.route, course.client
+    outline = course.compressed.outline if course.compressed else None
+    return RequestOpened(
+        id=course.id,
+        opened_ns=course.opened_ns,
+        front=front,
+        method=course.method,
+        path=course.path,
+        client_request_id=course.client_request_id,
+        provider=route.provider if route else None,
+        format=route.format.value if route and route.format else None,
+        client=client.name if client else None,
+        session=(client.session if client else None) or (course.compressed.session if course.compressed else None),
+        model_asked=outline.model if outline else None,
+        stream=outline.stream if outline else None,
+    )
+
+
+def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
+    """The row as it closes; `seen` is what the tap read in the response, an empty one where there was none."""
+    done, patch = course.compressed, course.compressed.patch if course.compressed else None
+    return RequestClosed(
+        id=course.id,
+        closed_ns=now_ns,
+        state=course.state,
+        status=course.status,
+        error_code=course.fault or _told(seen),
+        model_served=seen.model,
+        attempts=int(course.sent_at is not None),
+        usage=seen.usage,
+        usage_basis=seen.basis,
+        bytes_before=course.size_in,
+        bytes_after=course.size_out,
+        bytes_response=course.size_back,
+        compression=done.how if done else "unread",
+        reason=done.reason if done else course.why_unread,
+        passes={tally.name: PassTally(tally.edits, tally.saved) for tally in patch.tallies} if patch else {},
+        counter=patch.counter if patch else None,
+        plan_hash=patch.plan.hex() if patch else None,
+        defects=patch.defects if patch else 0,
+        echo=seen.echo,
+        queue_ms=done.queue_ms if done else None,
+        worker_ms=done.worker_ms if done else None,
+        first_byte_ms=_ms(course.sent_at, course.head_at),
+        total_ms=_ms(course.began, trio.current_time()),
+        added_ms=_added_ms(course),
+    )
+
+
+def _told(seen: Observation) -> str | None:
+    """An error inside a response: what the provider said, or that its format's end is missing."""
+    return seen.error or ("truncated" if seen.truncated else None)
+
+
+def _added_ms(course: Course) -> float | None:
+    """What the request waited for us: from its last byte to its way out, and from the response's head to its passing on.
+
+    None for an upload, whose way out begins before its last byte is in.
+    """
+    out, back = _ms(course.read_at, course.sent_at), _ms(course.head_at, course.passed_at)
+    return None if out is None or back is None else out + back
+
+
+def _ms(since: float | None, until: float | None) -> float | None:
+    return None if since is None or until is None else (until - since) * 1000
