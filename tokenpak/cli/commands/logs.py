@@ -1,0 +1,58 @@
+"""`tokenpakctl logs`: what the processes wrote, and what they write."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tokenpak.cli.options import running_settings
+from tokenpak.control.logs import Follower, last_lines, log_files
+
+POLL_S = 0.25
+
+
+def logs(
+    program: str | None = None,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(alias="-f", negative="")] = False,
+    lines: Annotated[int, Parameter(alias="-n")] = 20,
+    state_dir: Path | None = None,
+) -> int:
+    """Show the end of the logs, of one program or of all.
+
+    Parameters
+    ----------
+    program
+        front, worker, writer, control, supervisord, or one process such as worker_01. Default: all.
+    follow
+        Go on showing what is added, until Ctrl-C.
+    lines
+        How many lines of each log to begin with.
+    state_dir
+        State directory of the instance. Default: the user's state directory.
+
+    """
+    files = log_files(running_settings(state_dir).paths, program)
+    width = max(len(name) for name in files) if len(files) > 1 else 0
+    follower = Follower(files) if follow else None  # before the end is shown, so that nothing falls between
+    for name, file in files.items():
+        _show([(name, line) for line in last_lines(file, lines)], width)
+    try:
+        while follower is not None:
+            _show(follower.new_lines(), width)
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if follower is not None:
+            follower.close()
+    return 0
+
+
+def _show(lines: list[tuple[str, str]], width: int) -> None:
+    for name, line in lines:
+        sys.stdout.write(f"{name:{width}} | {line}\n" if width else f"{line}\n")
+    sys.stdout.flush()

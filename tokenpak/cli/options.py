@@ -1,0 +1,51 @@
+"""Options several commands share, and how they become settings."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenpak.config.paths import default_config_file, default_state_dir, paths_for
+from tokenpak.config.settings import SETTINGS_VARIABLE, ConfigError, Settings, load, read_settings
+
+
+def wanted_settings(
+    state_dir: Path | None,
+    config: Path | None,
+    port: int | None,
+    upstream: Sequence[str],
+    drain: float | None,
+) -> Settings:
+    """The settings of an instance to be started. Raises ConfigError."""
+    given = {
+        "state_dir": None if state_dir is None else str(state_dir),
+        "port": port,
+        "drain_s": drain,
+        "upstreams": dict(_pair(each) for each in upstream) or None,
+    }
+    overrides = {key: value for key, value in given.items() if value is not None}
+    return load(_config_file(config), os.environ, overrides)
+
+
+def running_settings(state_dir: Path | None) -> Settings:
+    """The settings the instance in `state_dir` was started with, or would be started with if it never was."""
+    place = state_dir or Path(os.environ.get("TOKENPAK_STATE_DIR") or default_state_dir())
+    file = paths_for(place).settings_file
+    if file.exists():
+        return read_settings({SETTINGS_VARIABLE: str(file)})
+    return wanted_settings(place, None, None, (), None)
+
+
+def _config_file(config: Path | None) -> Path | None:
+    if config is not None:
+        return config
+    if os.environ.get("TOKENPAK_CONFIG"):
+        return Path(os.environ["TOKENPAK_CONFIG"])
+    default = default_config_file()
+    return default if default.exists() else None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, url = text.partition("=")
+    if not separator:
+        raise ConfigError(f"--upstream {text!r}: write NAME=URL, such as anthropic=https://api.anthropic.com")
+    return name, url

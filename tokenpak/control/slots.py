@@ -1,0 +1,86 @@
+"""Which front slot serves, and how the other one takes over.
+
+Exactly one slot is the active one, named in a file; a slot that starts and is not called exits at once. A takeover must
+survive the death of whoever directs it, at any instant: the active slot stays the active one until the other is ready,
+and the other is called by a lease, a locked file, that dies with its holder. So there is always a slot that starts
+again after a crash.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+from tokenpak.config.paths import Paths
+
+SLOTS = (1, 2)
+KEEPER_SLOT = 0
+
+
+class TakeoverUnderWay(Exception):  # noqa: N818 named by what is the case
+    """Somebody else is restarting the front right now."""
+
+
+def active_slot(paths: Paths) -> int:
+    """The slot that serves: 1 unless the file says 2."""
+    try:
+        return 2 if paths.active_slot.read_text().strip() == "2" else 1
+    except FileNotFoundError:
+        return 1
+
+
+def other_slot(slot: int) -> int:
+    return 3 - slot
+
+
+def activate(paths: Paths, slot: int) -> None:
+    """Make `slot` the one that serves, in one step on disk."""
+    scratch = paths.active_slot.with_name(f"active_slot.{os.getpid()}.new")
+    scratch.write_text(f"{slot}\n")
+    scratch.replace(paths.active_slot)
+
+
+@contextlib.contextmanager
+def takeover(paths: Paths, slot: int) -> Iterator[None]:
+    """While inside, `slot` is called although it is not active. Raises TakeoverUnderWay."""
+    with paths.takeover.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TakeoverUnderWay("the front is being restarted by another command") from error
+        file.truncate(0)
+        file.write(f"{slot}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def is_called(paths: Paths, slot: int) -> bool:
+    """Whether a slot that starts now is to serve: it is the active one, or a living takeover names it."""
+    return slot == active_slot(paths) or slot == _slot_taking_over(paths)
+
+
+def ready_pid(paths: Paths, slot: int) -> int | None:
+    """The pid of the process that serves in `slot`, if it says so and lives."""
+    try:
+        pid = int(paths.ready_file(slot).read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return None
+    return pid
+
+
+def _slot_taking_over(paths: Paths) -> int | None:
+    try:
+        with paths.takeover.open("r") as file:
+            try:
+                # A shared lock: two slots that ask at once do not take each other for a takeover.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().strip()
+                return int(text) if text.isdigit() else None
+    except FileNotFoundError:
+        pass
+    return None
