@@ -1,1 +1,4 @@
-"""The embedded provider of demo and tests: Anthropic and OpenAI shapes over a prefix cache it really keeps."""
+"""The embedded provider of demo and tests: three API formats read and billed, the rest answered honestly and shortly.
+
+It shares no code with the compression it helps to judge: bodies are read here a second time, by other means.
+"""
