@@ -5,7 +5,6 @@ them; they then live in a private directory under /tmp, named by user and state 
 must come to the same answer from the state directory alone, which is why TMPDIR has no say here.
 """
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -147,6 +146,8 @@ def _sockets_for(state: Path) -> Path:
     beside = state / "run" / "sockets"
     if len(os.fsencode(beside / LONGEST_SOCKET_NAME)) <= SOCKET_PATH_LIMIT:
         return beside
+    import hashlib  # drags in OpenSSL, a megabyte of every small process
+
     digest = hashlib.blake2b(os.fsencode(state), digest_size=8).hexdigest()
     return SHORT_ROOT / f"tokenpak-{os.getuid()}-{digest}"
 

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from tokenpak.config.settings import ConfigError, Settings, read_settings
 from tokenpak.control.slots import KEEPER_SLOT, is_called
@@ -54,5 +54,12 @@ def _take_place(settings: Settings, program: str, name: str) -> None:
         claim(settings.paths, name)
 
 
+def leave(code: int) -> NoReturn:
+    """End at once. Taking an interpreter with a large heap apart costs a tenth of a second, at each stage of a stop."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    leave(main(sys.argv[1]))

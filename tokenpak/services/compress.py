@@ -14,12 +14,15 @@ from tokenpak.core.markers import Lines, taken_apart
 from tokenpak.core.patch import Change, Edit, Job, Patch
 from tokenpak.core.pipeline import decide, patch_of, untouched
 from tokenpak.core.plan import plan_of
+from tokenpak.core.splice import BadEdits
 
 UNIT_BYTES = 24 * 2**20
 PLACED_BLOCKS = 8192
 LINE_CHARS = 4 * 2**20
 CONVERSATIONS = 24
 CONVERSATION_CHARS = 12 * 2**20
+_UNIT_COST = 512
+"""Characters that stand for a unit's own size in the bound."""
 
 
 class Counter(Protocol):
@@ -55,6 +58,8 @@ class Compressor:
             patch = patch_of(body, decided, self._counter.name, self._placed)
         except Unreadable as unreadable:
             return untouched(body, str(unreadable), self._counter.name)
+        except BadEdits:
+            return untouched(body, "bad_plan", self._counter.name)
         self._keep(decided.conversation)
         return patch
 
@@ -103,7 +108,7 @@ class Units(MutableMapping[bytes, Unit]):
 
 
 def _chars(unit: Unit) -> int:
-    return sum(block.size for block in unit.blocks)
+    return _UNIT_COST + sum(block.size for block in unit.blocks)
 
 
 class TakenApart:

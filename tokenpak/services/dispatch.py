@@ -26,6 +26,7 @@ unread: the body cannot be read exactly."""
 _LONGEST_FLOOR = 8192
 _ESTIMATE = "estimate"
 _RETRY_S = 0.1
+_COMMITS = 3
 
 
 class Compressed(msgspec.Struct, frozen=True):
@@ -83,12 +84,20 @@ class Dispatch:
             about = outline(fmt, body)
         except Unreadable as unreadable:
             return self._counted(Compressed(body, "unread", str(unreadable)))
-        if len(body) < self._smallest:
+        if len(body) < self._smallest and not self._memory.forms(about.family):
             return self._counted(Compressed(body, "literal", "below_floor", outline=about))
         found = await self._asked(fmt, body, about)
-        if found.patch is not None and _is_a_turn(kind, about):
-            self._memory.commit(about.family, found.patch.forms)
+        if _is_a_turn(kind, about):
+            found = self._committed(found, fmt, body, about)
         return self._counted(found)
+
+    def _committed(self, found: Compressed, fmt: Format, body: bytes, about: Outline) -> Compressed:
+        """What is sent, remembered; where a request that was quicker sent the same blocks otherwise, theirs holds."""
+        for _ in range(_COMMITS):
+            if found.patch is None or self._memory.commit(about.family, found.patch.forms):
+                break
+            found = self._replayed(fmt, body, about, self._memory.forms(about.family), "overtaken")
+        return found
 
     def echoed(self, session: str) -> None:
         """A model repeated a marker as its own words: make no new edits for this conversation."""
@@ -104,43 +113,43 @@ class Dispatch:
         answer = await self._pool.ask(Job(fmt, policy, forms), body, about.family)
         if isinstance(answer, Missed):
             self._counts["missed"] += 1
-            return await self._unanswered(fmt, body, about, forms, answer)
-        sent = self._believed(body, answer.patch)
-        if sent is None:
-            self._counts["garbled"] += 1
-            return self._replayed(fmt, body, about, forms, "garbled")
-        self._counts["defects"] += answer.patch.defects
-        return Compressed(sent, "worker", None, answer.patch, about, answer.queue_ms, answer.worker_ms)
+            return await self._unanswered(Job(fmt, policy, forms), body, about, answer)
+        return self._believed(body, about, answer) or self._replayed(fmt, body, about, forms, "garbled")
 
-    def _believed(self, body: bytes, patch: Patch) -> bytes | None:
+    def _believed(self, body: bytes, about: Outline, answer: Answer) -> Compressed | None:
         """The patched body, when it is what the worker proved."""
+        patch = answer.patch
         try:
             sent = apply_edits(body, patch.edits)
         except BadEdits:
+            sent = None
+        if sent is None or zlib.crc32(sent) != patch.check:
+            self._counts["garbled"] += 1
             return None
-        return sent if zlib.crc32(sent) == patch.check else None
+        self._counts["defects"] += patch.defects
+        return Compressed(sent, "worker", None, patch, about, answer.queue_ms, answer.worker_ms)
 
-    async def _unanswered(
-        self, fmt: Format, body: bytes, about: Outline, forms: tuple[Form, ...], missed: Missed
-    ) -> Compressed:
+    async def _unanswered(self, job: Job, body: bytes, about: Outline, missed: Missed) -> Compressed:
         """The plan re-applied; but a new conversation that may not fit its model's window waits for a worker a while."""
-        if forms or len(body) <= self._limits.window_tokens * CHARS_PER_TOKEN:
-            return self._replayed(fmt, body, about, forms, missed.reason)
+        if job.forms or len(body) <= self._limits.window_tokens * CHARS_PER_TOKEN:
+            return self._replayed(job.format, body, about, job.forms, missed.reason)
         with trio.move_on_after(self._limits.patience_s):
             while True:
                 await trio.sleep(_RETRY_S)
-                answer = await self._pool.ask(Job(fmt, self._policy, forms), body, about.family)
-                if isinstance(answer, Answer) and (sent := self._believed(body, answer.patch)) is not None:
-                    return Compressed(sent, "worker", None, answer.patch, about, answer.queue_ms, answer.worker_ms)
-        return self._replayed(fmt, body, about, forms, "beyond_window")
+                answer = await self._pool.ask(job, body, about.family)
+                if isinstance(answer, Answer) and (found := self._believed(body, about, answer)):
+                    return found
+        return self._replayed(job.format, body, about, job.forms, "beyond_window")
 
     def _replayed(self, fmt: Format, body: bytes, about: Outline, forms: tuple[Form, ...], why: str) -> Compressed:
         try:
             view: View = read(fmt, body)
             patch = patch_of(body, replay(view, plan_of(forms)), _ESTIMATE)
+            sent = apply_edits(body, patch.edits)
         except Unreadable as unreadable:
             return Compressed(body, "unread", str(unreadable), outline=about)
-        sent = apply_edits(body, patch.edits)
+        except BadEdits:
+            return Compressed(body, "literal", "bad_plan", outline=about)
         return Compressed(sent, "planned" if patch.edits else "literal", why, patch, about)
 
     def _counted(self, compressed: Compressed) -> Compressed:
