@@ -107,6 +107,10 @@ class FakeWorker:
         self.peer, *received = self._socket.recv_multipart()
         return frames.decode(received)
 
+    def waiting(self) -> bool:
+        """Whether a message lies unheard."""
+        return bool(self._socket.poll(0))
+
     def say(self, *frames_: bytes) -> None:
         self._socket.send_multipart([self.peer, *frames_])
 

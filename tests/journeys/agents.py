@@ -66,6 +66,7 @@ class Agent:
                     if not kept or self._answered:
                         raise
                     await self.close()
+                    self.sent += 1
                     return await self._exchange(path, raw, lines)
         except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError, trio.TooSlowError) as error:
             await self.close()

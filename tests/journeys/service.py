@@ -86,11 +86,11 @@ class Service(Program):
             return []
 
     def named(self, word: str) -> list[psutil.Process]:
-        """Its processes with a word in their command line."""
+        """Its processes that were started as such a program."""
         found = []
         for process in self.tree():
             with contextlib.suppress(psutil.Error):
-                if any(word in argument for argument in process.cmdline()):
+                if process.cmdline()[-1:] == [word]:
                     found.append(process)
         return found
 

@@ -11,7 +11,7 @@ from tests.journeys.agents import Agent, Broken
 
 @dataclass
 class Noticed:
-    """Requests sent, by how they ended; and the words of each error."""
+    """Requests sent, second tries on a closed connection included; how many ended well; the words of each error."""
 
     sent: int = 0
     complete: int = 0
@@ -20,7 +20,9 @@ class Noticed:
 
 def turns(name: str, bulk_lines: int, count: int) -> list[dict]:
     """A conversation of an agent that reads the same growing file over and over: later reads repeat earlier lines."""
-    lines = [f"def function_{name}_{i}(argument_{i}): return argument_{i} * {i} + {i * 7 % 13}" for i in range(bulk_lines)]
+    lines = [
+        f"def function_{name}_{i}(argument_{i}): return argument_{i} * {i} + {i * 7 % 13}" for i in range(bulk_lines)
+    ]
     messages: list[dict] = [{"role": "user", "content": f"Agent {name}: improve module.py step by step."}]
     bodies = []
     for turn in range(count):
@@ -36,7 +38,12 @@ def turns(name: str, bulk_lines: int, count: int) -> list[dict]:
         )
         lines.insert(turn * 3 % len(lines), f"# changed by {name} in turn {turn}")
         shown = "\n".join(f"{number}\t{line}" for number, line in enumerate(lines, 1))
-        call = {"type": "tool_use", "id": f"toolu_{name}_{turn}", "name": "Read", "input": {"file_path": f"/r/{name}/module.py"}}
+        call = {
+            "type": "tool_use",
+            "id": f"toolu_{name}_{turn}",
+            "name": "Read",
+            "input": {"file_path": f"/r/{name}/module.py"},
+        }
         result = {"type": "tool_result", "tool_use_id": f"toolu_{name}_{turn}", "content": shown}
         messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     return bodies
@@ -47,7 +54,6 @@ async def converse(port: int, bodies: list[dict], noticed: Noticed, pause_s: flo
     agent = Agent(port)
     try:
         for body in bodies:
-            noticed.sent += 1
             try:
                 reply = await agent.post("/v1/messages?beta=true", body)
             except Broken as broken:
@@ -59,6 +65,7 @@ async def converse(port: int, bodies: list[dict], noticed: Noticed, pause_s: flo
                 noticed.errors[f"{reply.status} {reply.body[-200:]!r}"] += 1
             await trio.sleep(pause_s)
     finally:
+        noticed.sent += agent.sent
         await agent.close()
 
 

@@ -42,7 +42,11 @@ CLIENTS = [
     "opencode",
 ]
 MAY_BE_MISSING = {"gemini", "continue", "opencode"}
-FORMATS = {"/messages": Format.ANTHROPIC, "/chat/completions": Format.OPENAI_CHAT, "/responses": Format.OPENAI_RESPONSES}
+FORMATS = {
+    "/messages": Format.ANTHROPIC,
+    "/chat/completions": Format.OPENAI_CHAT,
+    "/responses": Format.OPENAI_RESPONSES,
+}
 HOME = Path(os.environ.get("CLIENTS_HOME", Path.home() / ".cache" / "tokenpak-clients"))
 
 # What differs between two runs of the same client: run names, ids, times, durations, process numbers.
@@ -135,8 +139,15 @@ def test_client_finishes_and_the_record_is_that_of_a_direct_run(kit, name, tmp_p
             assert through["pass"], through
             rows = running.rows("path, status, state, client, bytes_before, bytes_after")
     assert [(r[1], r[2]) for r in rows] == [(200, "done")] * len(rows)
-    one, other = record_of(tmp_path / "direct" / name, direct["run"]), record_of(tmp_path / "through" / name, through["run"])
-    print(json.dumps({"client": name, "requests": len(other), "rows": len(rows), "edited": sum(r[4] != r[5] for r in rows)}))
+    one, other = (
+        record_of(tmp_path / "direct" / name, direct["run"]),
+        record_of(tmp_path / "through" / name, through["run"]),
+    )
+    print(
+        json.dumps(
+            {"client": name, "requests": len(other), "rows": len(rows), "edited": sum(r[4] != r[5] for r in rows)}
+        )
+    )
     assert [request for request, _, _ in other] == [request for request, _, _ in one]
     for (request, names, body), (_, names_direct, body_direct) in zip(other, one, strict=True):
         assert names == names_direct, request

@@ -44,6 +44,9 @@ LAST_WORDS_S = 1.5
 
 STATISTICS_IDLE_S = 5.0
 
+WRITE_S = 60.0
+"""How long a provider may take to take in one piece of a request body."""
+
 
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
@@ -149,7 +152,7 @@ class _Statistics:
 
 
 def _upstream(settings: Settings) -> Upstream:
-    timeouts = httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s)
+    timeouts = httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s, write=WRITE_S)
     secure = any(urlsplit(url).scheme == "https" for url in settings.upstreams.values())
     # read now: at the first request it would stand in the way
     return Upstream(timeouts, trust() if secure else None)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from tokenpak.config.settings import ConfigError, Settings, read_settings
-from tokenpak.control.slots import KEEPER_SLOT, is_called
 from tokenpak.control.claims import claim, claim_beside
+from tokenpak.control.slots import KEEPER_SLOT, is_called
 from tokenpak.processes.lifecycle import SLOT_VARIABLE, SUPERVISOR_VARIABLE, Exit, back_off
 
 KEEPER = Path(__file__).with_name("keeper.py")

@@ -8,7 +8,6 @@ from collections import Counter
 import msgspec
 
 from tokenpak.proxy.connection import Receive, Scope, Send
-from tokenpak.proxy.defect import report
 from tokenpak.proxy.exchange import Exchange
 from tokenpak.proxy.room import Room
 
@@ -44,12 +43,9 @@ class App:
         self._under_way.add(exchange)
         try:
             self._ended[await exchange.run()] += 1
-        except Exception as error:  # noqa: BLE001 a defect in one exchange must not end the others
-            self._defects += 1
-            report("exchange_failed", error)
-            await exchange.fail()
         finally:
             self._under_way.discard(exchange)
+            self._defects += exchange.course.fault == "internal"
 
     def drain(self) -> None:
         """Say that no new requests are wanted."""

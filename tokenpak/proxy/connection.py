@@ -39,7 +39,7 @@ QUEUE = 8
 AHEAD_BOUND = 1024 * 1024
 """Bytes of next requests kept while one is being answered; beyond it reading stops, and so does seeing a client leave."""
 
-LINGER_S = 1.0
+LINGER_S = 0.5
 """How long an ended connection is read to its end, and how long a new one may take to say something while draining."""
 
 WRITE_S = 900.0

@@ -29,6 +29,7 @@ from tokenpak.ipc.events import CloseState, RequestClosed
 from tokenpak.proxy import refuse, row
 from tokenpak.proxy.body import Body, ClientGone, plain
 from tokenpak.proxy.connection import Receive, Scope, Send
+from tokenpak.proxy.defect import report
 from tokenpak.proxy.relay import Relay
 from tokenpak.proxy.room import Room
 from tokenpak.services.upstream import Base, Whole
@@ -71,6 +72,11 @@ class Exchange:
                 await (self._refuse(refused) if refused else self._forward())
             if self.course.fault == "stopping" and not self._over:
                 await self._say_stopping()
+        except Exception as error:  # noqa: BLE001 a defect of ours in one exchange must not end the others
+            report("exchange_failed", error)
+            self.course.fault = "internal"
+            if self.course.status is None:
+                await self._answer(Refuse("internal", provider=self._provider))
         finally:
             self.record(self.account())
         return self.course.state
@@ -80,11 +86,6 @@ class Exchange:
         if not self._over:
             self.course.fault = "stopping"
             self._life.cancel()
-
-    async def fail(self) -> None:
-        """Answer for a defect of ours that ended `run`, where nothing has been answered yet."""
-        if self.course.status is None:
-            await self._refuse(Refuse("internal", provider=self._provider))
 
     # The steps
 

@@ -55,7 +55,7 @@ _CASES: dict[Fault, _Case] = {
     "busy": _Case(
         503,
         "overloaded_error",
-        "Too many requests are under way through TokenPak at this moment. Try again; {detail}",
+        "Too many requests are under way through TokenPak at this moment. Send the request again in a second.",
     ),
     "stopping": _Case(
         503,

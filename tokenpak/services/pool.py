@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self, assert_never
 
 import msgspec
@@ -158,10 +157,8 @@ class WorkerPool:
         nursery.start_soon(self._keep_pinging)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._exits.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_error: object) -> None:
+        await self._exits.aclose()  # the error inside, if any, is none of the tasks' business and leaves as it came
 
     async def ask(self, job: Job, body: bytes, session: bytes) -> Answer | Missed:
         """The patch for a body, or why there is none. Raises nothing but Cancelled; returns within the job's time.
@@ -177,6 +174,9 @@ class WorkerPool:
             with trio.move_on_after(seconds):
                 await errand.settled.wait()
             outcome = errand.outcome or outcome
+        except trio.Cancelled:
+            self._left += 1
+            raise
         finally:
             self._withdraw(errand)
         if isinstance(outcome, Answer):
@@ -275,7 +275,6 @@ class WorkerPool:
         if errand in self._queue:
             self._queue.remove(errand)
         if trio.current_time() < errand.due:
-            self._left += 1
             return
         for worker in self._workers:
             if errand in worker.flights.values():

@@ -133,12 +133,15 @@ class Recorder:
     ) -> None:
         self._nursery.cancel_scope.cancel()
         try:
+            # Without the error of the body, which then comes out as it is and not as a group.
             await self._manager.__aexit__(None, None, None)
-            await self._settle()
         finally:
-            self._connected = False
-            self._dealer.close()
-            self._journal.close()
+            try:
+                await self._settle()
+            finally:
+                self._connected = False
+                self._dealer.close()
+                self._journal.close()
 
     def _start(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._hear)

@@ -1,9 +1,5 @@
 PRAGMA application_id = 1414545739;
 PRAGMA user_version = 1;
-CREATE TABLE alembic_version (
-  version_num VARCHAR(32) NOT NULL,
-  CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
-);
 CREATE TABLE pass_tally (
   request_id VARCHAR NOT NULL,
   name VARCHAR NOT NULL,

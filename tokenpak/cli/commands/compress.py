@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from tokenpak.core.body import Unreadable, read
 from tokenpak.core.patch import Format, Job, Patch, Policy
 from tokenpak.core.splice import apply_edits
 from tokenpak.services.compress import Compressor
@@ -41,6 +42,10 @@ def compress(
 
     raw = sys.stdin.buffer.read() if str(body) == "-" else _read(body)
     fmt = Format(format) if format else guessed(raw)
+    try:
+        read(fmt, raw)
+    except Unreadable as error:
+        raise SystemExit(f"tokenpak: this is no {fmt.value} request that can be read exactly ({error})") from error
     patch = Compressor(load_counter(search_path())).run(Job(fmt, Policy(floor_tokens=floor), ()), raw)
     sys.stdout.write((_as_json(fmt, raw, patch) if json else _in_words(raw, patch)) + "\n")
     return 0
@@ -57,8 +62,8 @@ def guessed(raw: bytes) -> Format:
     if "input" in top:
         return Format.OPENAI_RESPONSES
     messages = top["messages"] if isinstance(top["messages"], list) else []
-    roles = {m.get("role") for m in messages if isinstance(m, dict)}
-    chat = roles & {"tool", "developer", "system"} or any("tool_calls" in m for m in messages if isinstance(m, dict))
+    told = [m for m in messages if isinstance(m, dict)]
+    chat = any(m.get("role") in ("tool", "developer", "system") or "tool_calls" in m for m in told)
     return Format.OPENAI_CHAT if chat and "system" not in top else Format.ANTHROPIC
 
 

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+import trio
+import wire
+
+from tokenpak.proxy import protocol as module
+from tokenpak.proxy.server import Server, configuration
+
+
+@pytest.fixture
+async def front(nursery):
+    """A server whose application tells what it was called with."""
+
+    async def app(scope, receive, send):
+        seen.append(scope)
+        body = scope["method"].encode()
+        lines = [(b"Content-Length", b"%d" % len(body)), (b"X-Case", b"\xe9"), (b"x-case", b"")]
+        await send({"type": "http.response.start", "status": 299, "reason": b"Fine So", "headers": lines})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    seen = []
+    server = Server(app, configuration("127.0.0.1:0", 60, 65536))
+    (socket,) = await nursery.start(server.run)
+    client = await wire.connect(socket.getsockname()[1])
+    client.seen = seen
+    client.server = server
+    yield client
+    await client.close()
+
+
+def request(start, *lines):
+    return "\r\n".join([start, "Host: h", *lines, "", ""]).encode()
+
+
+async def test_head_passes_as_written(front):
+    await front.send(request("GET /a//b?x HTTP/1.1", "X-Odd: 1", "x-odd:   2  "))
+    reply = await front.message()
+    assert reply.start == b"HTTP/1.1 299 Fine So"
+    assert reply.lines == [(b"Content-Length", b"3"), (b"X-Case", b"\xe9"), (b"x-case", b"")]
+    assert front.seen[0]["headers"] == [(b"Host", b"h"), (b"X-Odd", b"1"), (b"x-odd", b"2")]
+    assert front.seen[0]["state"]["target"] == b"/a//b?x"
+
+
+async def test_an_empty_query_is_kept(front):
+    await front.send(request("GET /a? HTTP/1.1"))
+    await front.message()
+    assert front.seen[0]["state"]["target"] == b"/a?"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ],
+        ["Connection: Upgrade", "Upgrade: websocket"],
+        ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"],
+    ],
+)
+async def test_every_upgrade_is_a_plain_request(front, lines):
+    for _ in range(2):
+        await front.send(request("GET / HTTP/1.1", *lines))
+        assert (await front.message()).status == 299
+    assert [scope["type"] for scope in front.seen] == ["http", "http"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET / HTTP/3.7\r\nHost: h\r\n\r\n", 505),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 300_000, 431),
+    ],
+)
+async def test_what_is_not_http_of_ours_is_answered_and_ended(front, data, status):
+    await front.send(data)
+    reply = await front.message()
+    assert reply.status == status
+    assert json.loads(reply.body)["error"]["message"].startswith("TokenPak: ")
+    assert reply.value("connection") == b"close"
+    assert await front.ended() == "fin"
+    assert not front.seen
+
+
+async def test_close_is_said_while_draining(front):
+    await front.send(request("GET /1 HTTP/1.1"))
+    assert (await front.message()).values("connection") == []
+    front.server._draining = True
+    await front.send(request("GET /2 HTTP/1.1"))
+    assert (await front.message()).values("connection") == [b"close"]
+    assert await front.ended() == "fin"
+
+
+async def test_the_rest_of_a_request_has_its_time(front, monkeypatch):
+    monkeypatch.setattr(module, "REST_S", 0.05)
+    await front.send(request("POST / HTTP/1.1", "Content-Length: 10"))
+    assert (await front.message()).body == b"POST"
+    with trio.fail_after(2):
+        assert await front.ended() == "fin"
+
+
+async def test_http_1_0_without_a_host(front):
+    await front.send(b"GET /old HTTP/1.0\r\n\r\n")
+    reply = await front.message()
+    assert (reply.status, reply.body) == (299, b"GET")
+    assert await front.ended() == "fin"
