@@ -87,10 +87,11 @@ def rows(database: Path, columns: str = "*", where: str = "1") -> list[tuple]:
 
 
 def states(database: Path) -> dict[str, int]:
-    with contextlib.suppress(sqlite3.OperationalError):  # not there yet
-        found = [state for (state,) in rows(database, "state")]
-        return {state: found.count(state) for state in set(found)}
-    return {}
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute("SELECT state, count(*) FROM request GROUP BY state").fetchall())
+    except sqlite3.OperationalError:  # not there yet
+        return {}
 
 
 def dump(connection: sqlite3.Connection) -> str:
@@ -99,7 +100,9 @@ def dump(connection: sqlite3.Connection) -> str:
         f"PRAGMA {name} = {connection.execute(f'PRAGMA {name}').fetchone()[0]};"
         for name in ("application_id", "user_version")
     ]
-    made = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type DESC, name")
+    made = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type DESC, name"
+    )
     lines += [sql.strip().replace("\t", "  ").replace(", \n", ",\n") + ";" for (sql,) in made]
     return "\n".join(lines) + "\n"
 

@@ -21,7 +21,7 @@ from tokenpak.config.paths import prepare
 from tokenpak.config.settings import Settings
 from tokenpak.core.patch import Edit, Format, Job, Patch, Policy
 from tokenpak.ipc import endpoints, frames
-from tokenpak.processes.lifecycle import Stop, stop_by_exception
+from tokenpak.processes.lifecycle import SUPERVISOR_VARIABLE, Stop, stop_by_exception
 from tokenpak.processes.worker import serve
 
 JOB = Job(Format.ANTHROPIC, Policy(), ())
@@ -63,7 +63,9 @@ class WorkerProcess:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-W", "error", __file__, str(self.path)])
+        parent = {SUPERVISOR_VARIABLE: str(os.getpid())}  # or it would outlive a test run that dies while it starts
+        command = [sys.executable, "-W", "error", __file__, str(self.path)]
+        self.process = subprocess.Popen(command, env={**os.environ, **parent})
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

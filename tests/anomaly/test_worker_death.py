@@ -1,8 +1,11 @@
 """Real worker processes killed, stopped and poisoned under a pool that goes on."""
 
+import os
 import random
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -46,7 +49,7 @@ async def test_a_poisonous_job_kills_two_workers_and_no_more():
             assert await pool.ask(JOB, b"die", b"s") == Missed("died")
             assert time.monotonic() - started < 1
             assert isinstance(await pool.ask(JOB, b"fine", b"s"), Answer)
-            assert sum(worker.process.poll() is None for worker in workers) == 1
+            await until(lambda: sum(worker.process.poll() is None for worker in workers) == 1)
 
 
 async def test_a_stopped_worker_costs_one_deadline_and_then_nothing():
@@ -101,6 +104,31 @@ async def test_a_worker_told_to_stop_in_a_job_hands_it_over():
                 workers[0].signal(signal.SIGTERM)
             assert isinstance(got[0], Answer)
             assert workers[0].process.wait(timeout=5) == 0
+
+
+ROOT = str(Path(__file__).parents[2])
+DYING_FRONT = """
+import os, signal, sys, zmq
+from tokenpak.ipc import frames
+from tests.worker_lab import JOB
+socket = zmq.Context().socket(zmq.DEALER)
+socket.connect("ipc://" + sys.argv[1])
+for number in range(6):
+    socket.send_multipart(frames.encode(frames.JobMessage(number, 2**62, JOB, bytes(8 << 20))))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_a_front_killed_in_the_middle_of_a_message_harms_no_worker():
+    with instance(1, job_base_s=10) as settings, worker_processes(settings) as workers:
+        async with WorkerPool(settings) as pool:
+            await ready(pool, workers)
+            for _ in range(5):
+                command = [sys.executable, "-c", DYING_FRONT, str(workers[0].path)]
+                with trio.fail_after(20):
+                    await trio.run_process(command, env={**os.environ, "PYTHONPATH": ROOT}, check=False)
+            assert isinstance(await pool.ask(JOB, b"x", b"s"), Answer)
+            assert workers[0].process.poll() is None
 
 
 @pytest.mark.parametrize("kills", [pytest.param(6, id="short"), pytest.param(60, id="long", marks=pytest.mark.long)])

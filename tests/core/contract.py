@@ -59,7 +59,12 @@ class Front:
         self._warm = [decided.conversation, *(c for c in self._warm if c is not decided.conversation)][:3]
         if self.compare:
             cold = patch_of(body, decide(read(self.format, body), policy, plan, Words()), Words.name)
-            assert (cold.edits, cold.forms, cold.plan, cold.check) == (patch.edits, patch.forms, patch.plan, patch.check)
+            assert (cold.edits, cold.forms, cold.plan, cold.check) == (
+                patch.edits,
+                patch.forms,
+                patch.plan,
+                patch.check,
+            )
         return patch
 
     def turn(self, body: bytes, policy: Policy | None = None) -> bytes:
@@ -103,7 +108,10 @@ class Front:
     def _check_prefix(self, view: View, sent_view: View) -> None:
         chains, sent = chains_of(view), canonical(sent_view)
         for before, before_sent in self._sent:
-            shared = next((i for i, (a, b) in enumerate(zip(before, chains, strict=False)) if a != b), min(len(before), len(chains)))
+            shared = next(
+                (i for i, (a, b) in enumerate(zip(before, chains, strict=False)) if a != b),
+                min(len(before), len(chains)),
+            )
             assert before_sent[:shared] == sent[:shared]
         self._sent = [*self._sent[-4:], (chains, sent)]
 
@@ -129,7 +137,9 @@ def outside_of_new(sent: bytes, patch: Patch) -> list[bytes]:
 def check_targets(view: View, sent: View, decisions: Sequence[Decision], policy: Policy, known: set[bytes]) -> None:
     """Only texts on the allow-list changed, none below the floor, none that is planned, and few in each."""
     size, answered, users = 0, False, 0
-    user_units = [unit.user and any(b.kind is Kind.USER for b in unit.blocks) for _, _, unit in view.units for _ in unit.blocks]
+    user_units = [
+        unit.user and any(b.kind is Kind.USER for b in unit.blocks) for _, _, unit in view.units for _ in unit.blocks
+    ]
     firsts = [i == 0 for _, _, unit in view.units for i in range(len(unit.blocks))]
     originals, sents = list(blocks_of(view)), list(blocks_of(sent))
     assert len(originals) == len(sents) == len(decisions)
@@ -138,7 +148,13 @@ def check_targets(view: View, sent: View, decisions: Sequence[Decision], policy:
         if old.digest != new.digest:
             assert decision.changes
             assert old.kind is Kind.RESULT or (old.kind is Kind.USER and users > 1)
-            assert (old.kind, old.shape, old.call_id, old.name, old.arguments) == (new.kind, new.shape, new.call_id, new.name, new.arguments)
+            assert (old.kind, old.shape, old.call_id, old.name, old.arguments) == (
+                new.kind,
+                new.shape,
+                new.call_id,
+                new.name,
+                new.arguments,
+            )
             assert answered
             assert not any(markers.looks_like(text.text) for text in old.texts)
             per_text = [sum(c.part == part for c in decision.changes) for part in range(len(old.texts))]
@@ -165,7 +181,12 @@ def check_references(fmt: Format, view: View, sent: View, decisions: Sequence[De
     for old, new, decision in zip(blocks_of(view), blocks_of(sent), decisions, strict=True):
         if new.kind is Kind.CALL:
             labels, _ = names.call(new)
-            shown += [Shown(label, new.kind, v) for k, v in new.arguments for label in markers.argument_labels(k, labels) if not _opaque(v)]
+            shown += [
+                Shown(label, new.kind, v)
+                for k, v in new.arguments
+                for label in markers.argument_labels(k, labels)
+                if not _opaque(v)
+            ]
             continue
         labels, _ = names.text(new)
         for part, (text, sent_text) in enumerate(zip(old.texts, new.texts, strict=True)):
@@ -217,7 +238,9 @@ def look(marker: Marker, shown: Shown) -> list[str] | None:
         if marker.lines is None:
             if run[0].lstrip().startswith(marker.anchor or "\n"):
                 return run
-        elif [apart(line)[0] for line in run] == list(range(marker.lines[0], marker.lines[1] + 1)) and len({look_of(line) for line in run}) == 1:
+        elif [apart(line)[0] for line in run] == list(range(marker.lines[0], marker.lines[1] + 1)) and len(
+            {look_of(line) for line in run}
+        ) == 1:
             return [apart(line)[1] for line in run]
     return None
 

@@ -11,8 +11,18 @@ from typing import Any, NamedTuple
 
 from tokenpak.core.patch import Format
 
-WORDS = "alpha beta gamma delta value index count self result error path line node graph parse token cache write".split()
-ODD = ["naïve café", "数据 处理", "emoji 🦊🧪", "tab\there", "quote \"q\" and \\ back", "ctrl \x1b[31mred\x1b[0m", "nbsp\u00a0x"]
+WORDS = (
+    "alpha beta gamma delta value index count self result error path line node graph parse token cache write".split()
+)
+ODD = [
+    "naïve café",
+    "数据 处理",
+    "emoji 🦊🧪",
+    "tab\there",
+    'quote "q" and \\ back',
+    "ctrl \x1b[31mred\x1b[0m",
+    "nbsp\u00a0x",
+]
 
 
 class Call(NamedTuple):
@@ -100,12 +110,28 @@ class _Agent:
                 return "\n".join(lines)
 
     def turn(self) -> None:
-        act = self.rng.choice([self.reads, self.reads, self.reads_part, self.edits, self.edits, self.writes, self.runs, self.runs, self.odd])
+        act = self.rng.choice(
+            [
+                self.reads,
+                self.reads,
+                self.reads_part,
+                self.edits,
+                self.edits,
+                self.writes,
+                self.runs,
+                self.runs,
+                self.odd,
+            ]
+        )
         done = [act() for _ in range(self.rng.choice([1, 1, 1, 2]))]
         said = self.line() if self.rng.random() < 0.6 else ""
         odd = ({"type": "thinking", "thinking": self.line(), "signature": "c2ln"},) if self.rng.random() < 0.3 else ()
         self.messages.append(Message("assistant", (said,) if said else (), tuple(call for call, _ in done), odd=odd))
-        note = ("<system-reminder>\n" + "\n".join(self.failing) + "\n</system-reminder>",) if self.rng.random() < 0.2 else ()
+        note = (
+            ("<system-reminder>\n" + "\n".join(self.failing) + "\n</system-reminder>",)
+            if self.rng.random() < 0.2
+            else ()
+        )
         self.messages.append(Message("user", note, results=tuple(result for _, result in done)))
 
     def call(self, name: str, **arguments: Any) -> Call:
@@ -131,7 +157,9 @@ class _Agent:
         self.files[path] = [*lines[:at], *new, *lines[at + 4 :]]
         call = self.call("Edit", file_path=path, old_string="\n".join(old), new_string="\n".join(new))
         around = self.files[path][max(0, at - 12) : at + 24]
-        return call, Result(call.ident, f"The file {path} has been updated.\n" + self.shown(around, max(0, at - 12) + 1))
+        return call, Result(
+            call.ident, f"The file {path} has been updated.\n" + self.shown(around, max(0, at - 12) + 1)
+        )
 
     def writes(self) -> tuple[Call, Result]:
         path = self.file()
@@ -153,8 +181,12 @@ class _Agent:
         return call, Result(call.ident, "\n".join(out), rng.random() < 0.3)
 
     def odd(self) -> tuple[Call, Result]:
-        call = self.call(self.rng.choice(["Glob", "mcp__db__query", ""]), **self.rng.choice([{}, {"q": ["a", "b\nc"], "n": 3}]))
-        content = self.rng.choice(["", None, [], [{"type": "text", "text": "\n".join(self.failing)}, PIXEL], "\n" * 30, "{}"])
+        call = self.call(
+            self.rng.choice(["Glob", "mcp__db__query", ""]), **self.rng.choice([{}, {"q": ["a", "b\nc"], "n": 3}])
+        )
+        content = self.rng.choice(
+            ["", None, [], [{"type": "text", "text": "\n".join(self.failing)}, PIXEL], "\n" * 30, "{}"]
+        )
         return call, Result(call.ident, content, self.rng.random() < 0.5)
 
 
@@ -167,7 +199,11 @@ def agent_session(seed: int, turns: int = 24) -> Session:
         if agent.rng.random() < 0.1:
             agent.messages.append(Message("assistant", ("\n".join(agent.text(8)),)))
             agent.messages.append(Message("user", ("\n".join(agent.failing), "and go on")))
-    return Session("You are a coding agent.\n" + "\n".join(agent.text(12)), ("Read", "Edit", "Write", "Bash"), tuple(agent.messages))
+    return Session(
+        "You are a coding agent.\n" + "\n".join(agent.text(12)),
+        ("Read", "Edit", "Write", "Bash"),
+        tuple(agent.messages),
+    )
 
 
 def body_of(fmt: Format, session: Session, count: int) -> dict[str, Any]:
@@ -200,14 +236,23 @@ def _chat(session: Session, messages: tuple[Message, ...]) -> dict[str, Any]:
     out: list[dict[str, Any]] = [{"role": "system", "content": session.system}]
     for message in messages:
         for result in message.results:
-            content = [p for p in result.content if p["type"] == "text"] if isinstance(result.content, list) else result.content
+            content = (
+                [p for p in result.content if p["type"] == "text"]
+                if isinstance(result.content, list)
+                else result.content
+            )
             out.append({"role": "tool", "tool_call_id": result.ident, "content": content or ""})
         if message.texts or message.calls:
             content = [{"type": "text", "text": text} for text in message.texts]
             told: dict[str, Any] = {"role": message.role, "content": content or None}
-            calls = [{"id": c.ident, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}} for c in message.calls]
+            calls = [
+                {"id": c.ident, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}}
+                for c in message.calls
+            ]
             out.append(told | ({"tool_calls": calls} if calls else {}))
-    tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in session.tools]
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in session.tools
+    ]
     return {"model": "m", "messages": out, "tools": tools, "stream": True}
 
 
@@ -216,7 +261,11 @@ def _responses(session: Session, messages: tuple[Message, ...]) -> dict[str, Any
     for message in messages:
         for result in message.results:
             parts = result.content if isinstance(result.content, list) else None
-            output = [{"type": "input_text", "text": p["text"]} for p in parts if p["type"] == "text"] if parts else result.content
+            output = (
+                [{"type": "input_text", "text": p["text"]} for p in parts if p["type"] == "text"]
+                if parts
+                else result.content
+            )
             items.append({"type": "function_call_output", "call_id": result.ident, "output": output or ""})
         kind = "output_text" if message.role == "assistant" else "input_text"
         if message.odd:
@@ -228,4 +277,11 @@ def _responses(session: Session, messages: tuple[Message, ...]) -> dict[str, Any
             arguments = json.dumps(call.arguments)
             items.append({"type": "function_call", "call_id": call.ident, "name": call.name, "arguments": arguments})
     tools = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in session.tools]
-    return {"model": "m", "instructions": session.system, "input": items, "tools": tools, "store": False, "stream": True}
+    return {
+        "model": "m",
+        "instructions": session.system,
+        "input": items,
+        "tools": tools,
+        "store": False,
+        "stream": True,
+    }

@@ -112,7 +112,11 @@ def _contents(body: dict[str, Any], of_list: Any, of_text: Any = lambda role, te
 
 def _marked(body: dict[str, Any], marks: Random | None) -> dict[str, Any]:
     """Cache marks on some blocks of Anthropic bodies, moved with every call."""
-    if marks is None or "messages" not in body or any("tool_calls" in m or m["role"] == "tool" for m in body["messages"]):
+    if (
+        marks is None
+        or "messages" not in body
+        or any("tool_calls" in m or m["role"] == "tool" for m in body["messages"])
+    ):
         return body
     messages = []
     for message in body["messages"]:

@@ -1,3 +1,4 @@
+import contextlib
 import struct
 
 import msgspec
@@ -46,15 +47,15 @@ def test_statistics_come_out_as_they_went_in():
     assert frames.unpack_statistics(frames.pack_statistics(Numbers(3, None))) == {"queued": 3, "degraded": None}
 
 
-@pytest.mark.parametrize("unpack", [frames.unpack_event, frames.unpack_body, frames.unpack_ack, frames.unpack_statistics])
+@pytest.mark.parametrize(
+    "unpack", [frames.unpack_event, frames.unpack_body, frames.unpack_ack, frames.unpack_statistics]
+)
 @given(data=st.data())
 def test_hostile_bytes_raise_one_error_only(unpack, data):
     magic = data.draw(st.sampled_from([frames.EVENT, frames.ACK, frames.STATISTICS, b"TPE\x02", b""]))
     frame = magic + data.draw(st.binary(max_size=200))
-    try:
+    with contextlib.suppress(BadEventFrame):
         unpack(frame)
-    except BadEventFrame:
-        pass
 
 
 @given(st.data())

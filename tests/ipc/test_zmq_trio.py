@@ -184,7 +184,7 @@ async def test_one_reader_only(place):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(dealer.recv)
             await trio.testing.wait_all_tasks_blocked()
-            with pytest.raises(trio.BusyResourceError):
+            with pytest.raises(trio.BusyResourceError, match="already reads"):
                 await dealer.recv()
             nursery.cancel_scope.cancel()
 

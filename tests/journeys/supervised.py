@@ -35,16 +35,16 @@ def wait_until(true, within_s=15.0, every_s=0.02):
 class Service:
     """One `tokenpak serve`, started as a user starts it."""
 
-    def __init__(self, state: Path, *arguments: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, state: Path, *arguments: str) -> None:
         self.state = state
         self.paths = paths_for(state)
         self.supervisor = Supervisor(self.paths)
         self.errors = state.parent / f"{state.name}.stderr"
         command = [sys.executable, "-m", "tokenpak.cli.main", "serve", "--state-dir", str(state), *arguments]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("TOKENPAK_")}
+        environ["XDG_CONFIG_HOME"] = str(state.parent)  # no configuration of whoever runs the tests
         with self.errors.open("ab") as words:
-            self.process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=words, env={**os.environ, **(environ or {})}
-            )
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, env=environ)
         self.output = b""
 
     @property
@@ -175,9 +175,7 @@ class Client:
         self.reader = self.sock.makefile("rb")
 
     def ask(self, path: str, body: bytes = b"{}") -> None:
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self.sock.sendall(head.encode() + body)
 
     def head(self) -> tuple[int, dict[str, str]]:
@@ -197,6 +195,8 @@ class Client:
         parts = []
         while size := int(self.reader.readline(), 16):
             parts.append(self.reader.read(size))
+            if len(parts[-1]) != size:
+                raise ValueError("cut short")
             self.reader.readline()
         self.reader.readline()
         return b"".join(parts)

@@ -49,18 +49,21 @@ def ctl(*arguments, check=True, timeout=60):
 
 
 class Load:
-    """Clients that each ask again and again on one connection, as SDKs do: a closed connection is opened again, a
-    request that was refused, reset or answered badly is a failure.
+    """Clients that each ask again and again on one connection, as SDKs do.
+
+    A kept connection that ends before an answer has begun is what every HTTP client opens anew without a word (the
+    server may close an idle connection at any time); whatever else goes wrong is a failure.
     """
 
     def __init__(self, port, clients=8):
-        self.port, self.failures, self.done = port, [], 0
+        self.port, self.failures, self.done, self.renewed = port, [], 0, 0
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
 
     def run(self):
         client = None
         while not self.over.is_set():
+            kept = client is not None
             try:
                 client = client or Client(self.port)
                 status, headers, _ = client.fetch("/lab/quick")
@@ -69,11 +72,20 @@ class Load:
                 if headers.get("connection", "") == "close":
                     client.close()
                     client = None
+            except (ConnectionResetError, BrokenPipeError) as error:
+                self.renewed += kept
+                if not kept:
+                    self.failures.append(repr(error))
+                client = self.dropped(client)
             except (OSError, AssertionError, ValueError) as error:
                 self.failures.append(repr(error))
-                client = None
+                client = self.dropped(client)
             time.sleep(0.005)
-        if client:
+        self.dropped(client)
+
+    @staticmethod
+    def dropped(client):
+        if client is not None:
             client.close()
 
     def __enter__(self):
@@ -476,8 +488,9 @@ def test_logs_follow_what_is_added(serve):
         text=True,
     )
     try:
-        wait_until(lambda: psutil.Process(following.pid).num_fds() > 4)
-        time.sleep(0.5)
+        log = str(service.paths.logs / "supervisord.log")
+        wait_until(lambda: log in [opened.path for opened in psutil.Process(following.pid).open_files()])
+        time.sleep(0.3)
         (pid,) = service.pids("control")
         os.kill(pid, signal.SIGKILL)
         assert "exited: control" in following.stdout.readline()

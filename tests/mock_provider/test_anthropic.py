@@ -33,7 +33,11 @@ def test_order_is_tools_system_messages():
         ({"messages": [user("a")]}, {"messages": [{"content": "a", "role": "user"}]}),
         (
             {"messages": [user([{"type": "tool_result", "tool_use_id": "t", "content": [text("x")]}])]},
-            {"messages": [user([{"type": "tool_result", "tool_use_id": "t", "content": [text("x", cache_control=EPHEMERAL)]}])]},
+            {
+                "messages": [
+                    user([{"type": "tool_result", "tool_use_id": "t", "content": [text("x", cache_control=EPHEMERAL)]}])
+                ]
+            },
         ),
     ],
 )
@@ -55,7 +59,7 @@ def test_what_spoils_the_messages_leaves_what_stands_before(change):
 
 def test_the_first_image_spoils_the_messages():
     image = {"type": "image", "source": {"type": "base64", "data": "AA=="}}
-    without, with_one = ({"system": "s", "messages": [user([text("u")] + more)]} for more in ([], [image]))
+    without, with_one = ({"system": "s", "messages": [user([text("u"), *more])]} for more in ([], [image]))
     assert keys(without)[0] == keys(with_one)[0]
     assert keys(without)[1] != keys(with_one)[1]
     assert anthropic.prompt(with_one)[-1].images == 1
@@ -106,7 +110,10 @@ def test_minimum_by_model_family():
     assert anthropic.minimum_of("something else") == 1024
 
 
-def call(answer=Answer("Done."), **body):
+DONE = Answer("Done.")
+
+
+def call(answer=DONE, **body):
     return Call(1, "claude-x", Used(10, 20, 30, 40), answer, 3, body)
 
 
@@ -161,7 +168,11 @@ def test_a_prewarm_says_nothing():
 
 def test_errors():
     told = json.loads(anthropic.refusal(Refusal(529, "overloaded_error", "Overloaded"), "req_1"))
-    assert told == {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "req_1"}
+    assert told == {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+        "request_id": "req_1",
+    }
     assert parsed([anthropic.broken("req_1")])[0][0] == "error"
 
 

@@ -37,7 +37,11 @@ def ask(provider, path, body, method="POST", **headers):
     assert received.body == raw
     assert received.status == reply.status
     reply.begun()
-    return reply.status, b"".join(action.data for action in reply.script if isinstance(action, Send)), dict(reply.headers)
+    return (
+        reply.status,
+        b"".join(action.data for action in reply.script if isinstance(action, Send)),
+        dict(reply.headers),
+    )
 
 
 def told(provider, path, body, **headers):
@@ -70,21 +74,18 @@ def test_models_and_accounts_share_nothing(provider):
 
 
 @pytest.mark.parametrize(
-    ("path", "history", "total", "details"),
-    [
-        ("/v1/chat/completions", "messages", "prompt_tokens", "prompt_tokens_details"),
-        ("/v1/responses", "input", "input_tokens", "input_tokens_details"),
-    ],
+    ("path", "history", "prefix"), [("/v1/chat/completions", "messages", "prompt"), ("/v1/responses", "input", "input")]
 )
-def test_openai_usage_follows_the_cache(provider, clock, path, history, total, details):
+def test_openai_usage_follows_the_cache(provider, clock, path, history, prefix):
+    def used(*messages):
+        usage = told(provider, path, {"model": "gpt-4.1", history: list(messages)})["usage"]
+        return usage[f"{prefix}_tokens"], usage[f"{prefix}_tokens_details"]["cached_tokens"]
+
     start, more = {"role": "user", "content": LONG}, {"role": "user", "content": "more"}
-    first = told(provider, path, {"model": "gpt-4.1", history: [start]})["usage"]
-    second = told(provider, path, {"model": "gpt-4.1", history: [start, more]})["usage"]
-    assert (first[total], first[details]["cached_tokens"]) == (2504, 0)
-    assert (second[total], second[details]["cached_tokens"]) == (2509, 2432)
+    assert used(start) == (2504, 0)
+    assert used(start, more) == (2509, 2432)
     clock.now = 601.0
-    third = told(provider, path, {"model": "gpt-4.1", history: [start, more]})["usage"]
-    assert third[details]["cached_tokens"] == 0
+    assert used(start, more) == (2509, 0)
 
 
 def test_counting_reads_and_writes_no_cache(provider):

@@ -3,8 +3,10 @@ import json
 from tokenpak.mock_provider import openai_chat
 from tokenpak.mock_provider.call import Answer, Call, Refusal, ToolCall, Used
 
+DONE = Answer("Done.")
 
-def call(answer=Answer("Done."), **body):
+
+def call(answer=DONE, **body):
     return Call(1, "gpt-x", Used(100, 1024), answer, 3, body)
 
 
@@ -13,7 +15,10 @@ def keys(*messages, **body):
 
 
 def test_order_is_tools_then_messages():
-    body = {"messages": [{"role": "system", "content": "s"}], "tools": [{"type": "function", "function": {"name": "t"}}]}
+    body = {
+        "messages": [{"role": "system", "content": "s"}],
+        "tools": [{"type": "function", "function": {"name": "t"}}],
+    }
     assert [block.text for block in openai_chat.prompt(body)] == ['{"type":"function","function":{"name":"t"}}', "s"]
 
 
@@ -26,7 +31,11 @@ def test_ids_and_calls_count():
     tool = {"role": "tool", "tool_call_id": "c1", "content": "x"}
     assert keys(tool) != keys({**tool, "tool_call_id": "c2"})
     function = {"name": "Read", "arguments": '{"p":"a"}'}
-    assistant = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}
+    assistant = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    }
     assert keys(assistant) != keys({"role": "assistant", "content": None})
     assert openai_chat.prompt({"messages": [assistant]})[0].text == 'Read {"p":"a"}'
 

@@ -3,8 +3,10 @@ import json
 from tokenpak.mock_provider import openai_responses
 from tokenpak.mock_provider.call import Answer, Call, ToolCall, Used
 
+DONE = Answer("Done.")
 
-def call(answer=Answer("Done."), **body):
+
+def call(answer=DONE, **body):
     return Call(1, "gpt-x", Used(100, 1024), answer, 3, body)
 
 

@@ -2,8 +2,10 @@ from tokenpak.mock_provider.call import Manner
 from tokenpak.mock_provider.faults import Cut, CutAt, Drop, Send, Slow, Stall, Wait
 from tokenpak.mock_provider.reply import Manners, Request, plain
 
+PLAIN = Manner()
 
-def stream(fault=None, manner=Manner(), accept=""):
+
+def stream(fault=None, manner=PLAIN, accept=""):
     return Manners(manner, fault, accept).stream([b"abc", b"def"], "text/event-stream", [("x", "y")])
 
 

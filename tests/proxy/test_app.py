@@ -32,6 +32,7 @@ async def test_health_is_answered_here_and_has_no_row():
         await client.send(get("/livez/"))
         assert (await client.message()).status == 404
         await client.close()
+        await wire.wait_until(lambda: front.recorder.closed)
         assert [event.path for event in front.recorder.opened] == ["/livez/"]
 
 

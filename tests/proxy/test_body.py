@@ -73,6 +73,13 @@ async def test_gone_waits_for_the_body_and_then_for_the_client(autojump_clock):
             await left.wait()
 
 
+async def test_gone_sees_a_client_leave_once_its_upload_is_over():
+    body = Body(deliver(piece(b"ab"), piece(b"cd", False), GONE))
+    assert await uploaded(body) == [b"ab", b"cd"]
+    with trio.fail_after(1):
+        await body.gone()
+
+
 async def test_what_nobody_wants_any_more_is_let_go():
     body = Body(deliver(piece(b"ab"), piece(b"cd"), piece(b"ef", False), GONE))
     assert await body.piece() == b"ab"

@@ -597,6 +597,50 @@ async def test_a_client_that_leaves_during_its_upload(path):
     assert (closed.state, closed.bytes_before) == ("client_gone", 1000)
 
 
+async def test_a_client_that_leaves_after_its_upload_closes_the_upstream():
+    async def answer(peer, number):
+        await peer.message()
+        arrived.set()
+        await peer.ended()
+
+    arrived = trio.Event()
+    async with wire.provider(answer) as provider, lab.front(provider.url) as front:
+        client = await wire.connect(front.port)
+        await client.send(http("POST /v1/files HTTP/1.1", b"3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked"))
+        await arrived.wait()
+        await client.close()
+        await wire.wait_until(lambda: provider.closed == 1)
+        assert (await row(front))[1].state == "client_gone"
+
+
+async def test_a_client_that_leaves_while_its_upload_is_answered_already():
+    class Endless(httpx.AsyncByteStream):
+        is_closed = False
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            await trio.sleep(0.002)
+            return b"x"
+
+        async def aclose(self):
+            self.is_closed = True
+
+    async def answer_early(request):
+        return httpx.Response(200, stream=stream)
+
+    stream = Endless()
+    async with lab.front("http://127.0.0.1:1") as front:
+        front.upstream.handle_async_request = answer_early
+        client = await wire.connect(front.port)
+        await client.send(http("POST /v1/files HTTP/1.1", b"3\r\nabc\r\n", "Transfer-Encoding: chunked"))
+        await client.until(b"x")
+        await client.close()
+        await wire.wait_until(lambda: stream.is_closed)
+        assert (await row(front))[1].state == "client_gone"
+
+
 async def test_a_connection_serves_many_requests_and_pipelined_ones_in_order():
     echo = Echo()
     async with wire.provider(echo) as provider, lab.front(provider.url) as front:

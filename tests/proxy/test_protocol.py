@@ -108,6 +108,13 @@ async def test_the_rest_of_a_request_has_its_time(front, monkeypatch):
         assert await front.ended() == "fin"
 
 
+async def test_nobody_waits_for_the_rest_of_a_client_that_has_left(front):
+    await front.send(request("POST / HTTP/1.1", "Content-Length: 10"))
+    await front.message()
+    await front.close()
+    await wire.wait_until(lambda: front.server.statistics().connections == 0, 1)
+
+
 async def test_http_1_0_without_a_host(front):
     await front.send(b"GET /old HTTP/1.0\r\n\r\n")
     reply = await front.message()

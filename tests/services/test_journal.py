@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -250,10 +251,10 @@ def test_segments_kept_for_later_hold_no_file_open(tmp_path, monkeypatch):
     monkeypatch.setattr(journals, "SEGMENT_BYTES", 100)
     journal = Journal(tmp_path, FRONT)
     journal.append(1, b"x")
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     for seq in range(2, 200):
         journal.append(seq, b"x" * 90)
-    assert len(os.listdir("/dev/fd")) == before
+    assert len(list(Path("/dev/fd").iterdir())) == before
     journal.close()
 
 

@@ -3,6 +3,7 @@
 import time
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 import trio
 
@@ -78,6 +79,17 @@ async def test_a_job_is_answered():
         counted = on.pool.statistics()
         assert (counted.asked, counted.answered, counted.missed) == (1, 1, {})
         assert on.seat().in_flight == 0
+
+
+async def test_statistics_read_well_as_json():
+    async with scene(ping_s=9) as on:
+        ping = await on.fakes[0].hear_any()
+        on.fakes[0].tell(PongMessage(ping.number, VITALS))
+        await until(lambda: on.seat().vitals is not None)
+        (worker,) = msgspec.json.decode(msgspec.json.encode(on.pool.statistics()))["workers"]
+        assert worker["socket"] == "w00.sock"
+        assert worker["vitals"]["pid"] == VITALS.pid
+        assert (worker["up"], worker["hung"], worker["in_flight"]) == (True, False, 0)
 
 
 async def test_without_any_worker_the_answer_is_no_at_once():
@@ -221,7 +233,7 @@ async def test_a_garbled_answer_that_names_its_job_ends_it():
         doomed, fine = on.ask(b"1"), on.ask(b"2")
         first, second = await on.fakes[0].hear(), await on.fakes[0].hear()
         by_body = {first.body: first, second.body: second}
-        on.fakes[0].say(HEAD.pack(b"TP", 1, Kind.PATCH.value, by_body[b"1"].number), bytes(8), b"garbage")
+        on.fakes[0].say(HEAD.pack(b"TP", 1, Kind.PATCH.value, by_body[b"1"].number) + bytes(8) + b"garbage")
         assert await doomed.end() == Missed("garbled")
         on.fakes[0].tell(answer_to(by_body[b"2"]))
         assert isinstance(await fine.end(), Answer)
@@ -352,7 +364,7 @@ async def test_a_job_that_kills_two_workers_is_left_alone():
 
 
 async def test_the_only_workers_death_is_a_miss_at_once():
-    async with scene(base_s=60) as on:
+    async with scene(base_s=60, ping_s=60) as on:
         flying, queued = on.ask(b"1"), None
         await on.fakes[0].hear()
         second = on.ask(b"2")
@@ -392,6 +404,34 @@ async def test_a_worker_that_comes_back_is_used_again():
         call = on.ask()
         on.fakes[0].tell(answer_to(await on.fakes[0].hear()))
         assert isinstance(await call.end(), Answer)
+
+
+async def test_a_waiting_job_goes_to_whoever_comes_up():
+    async with scene(workers=2, credit=1) as on:
+        on.fakes[1].close()
+        await until(lambda: not on.seat(1).up)
+        on.ask()
+        await on.fakes[0].hear()
+        on.ask(b"waiting")
+        await until(lambda: on.pool.statistics().waiting == 1)
+        on.fakes[1] = FakeWorker(on.pool._settings.paths.worker_sock(1))
+        assert (await on.fakes[1].hear()).body == b"waiting"
+
+
+async def test_a_death_told_late_does_not_end_the_jobs_of_the_next_connection():
+    """The front looks elsewhere while a worker dies and comes up again; then it asks before its tasks read the news."""
+    async with scene() as on:
+        on.fakes[0].close()
+        time.sleep(0.05)  # noqa: ASYNC251 the blindness is the test
+        fake = on.fakes[0] = FakeWorker(on.pool._settings.paths.worker_sock(0))
+        time.sleep(0.3)  # noqa: ASYNC251 the same; connecting again takes 20 to 40 ms
+
+        async def reply() -> None:
+            fake.tell(answer_to(await fake.hear()))
+
+        on.nursery.start_soon(reply)
+        assert isinstance(await on.pool.ask(JOB, b"x", b"s"), Answer)
+        assert on.seat().deaths == 1
 
 
 async def test_a_job_no_frame_can_hold_is_a_miss():

@@ -11,7 +11,7 @@ from store_lab import FRONT, OTHER, closed, opened
 from worker_lab import instance
 
 from tokenpak.ipc import endpoints
-from tokenpak.ipc.event_frames import pack_ack, unpack_body, unpack_event
+from tokenpak.ipc.event_frames import MAX_EVENTS, pack_ack, unpack_body, unpack_event
 from tokenpak.services import journal as journals
 from tokenpak.services import record as recording
 from tokenpak.services.journal import adopt, fronts
@@ -33,10 +33,12 @@ class FakeWriter:
         """Take what has come; returns the sequence numbers of it."""
         new = []
         while self._socket.poll(0):
-            self._peer, frame = self._socket.recv_multipart()
-            front, seq, body = unpack_event(frame)
-            assert front == FRONT
-            new.append((seq, unpack_body(body)))
+            self._peer, *frames = self._socket.recv_multipart()
+            assert len(frames) <= MAX_EVENTS
+            for frame in frames:
+                front, seq, body = unpack_event(frame)
+                assert front == FRONT
+                new.append((seq, unpack_body(body)))
         self.heard += new
         return [seq for seq, _ in new]
 
@@ -170,7 +172,7 @@ async def test_a_writer_that_commits_nothing_is_asked_and_not_flooded(lab, monke
                 recorder.record(opened(number))
             await until_heard(writer, 500)
             sent = recorder.statistics().sent
-            await until("five rounds", lambda: writer.listen() and False or recorder.statistics().resent >= 80)
+            await until("five rounds", lambda: (writer.listen() and False) or recorder.statistics().resent >= 80)
             assert recorder.statistics().sent - sent <= 120
 
 

@@ -141,7 +141,10 @@ def test_only_the_rows_of_the_front_that_is_gone_are_interrupted(store):
 
 @pytest.mark.parametrize("state", ["done", "refused", "client_gone", "upstream_failed"])
 def test_a_true_close_beats_an_interruption_and_not_the_other_way(store, state):
-    true, told = Envelope(FRONT, 9, closed(1, state=state)), Envelope(FRONT, 5, closed(1, state="interrupted", passes={}))
+    true, told = (
+        Envelope(FRONT, 9, closed(1, state=state)),
+        Envelope(FRONT, 5, closed(1, state="interrupted", passes={})),
+    )
     ingest.write(store, pair(1)[:1])
     ingest.interrupt(store, FRONT)
     ingest.write(store, [told])
@@ -232,7 +235,9 @@ def test_every_order_of_a_small_history():
 def test_a_batch_is_a_handful_of_statements(store, monkeypatch):
     seen = []
     execute = type(store).execute
-    monkeypatch.setattr(type(store), "execute", lambda self, *args, **more: seen.append(1) or execute(self, *args, **more))
+    monkeypatch.setattr(
+        type(store), "execute", lambda self, *args, **more: seen.append(1) or execute(self, *args, **more)
+    )
     events = [event for number in range(100) for event in pair(number)]
     random.Random(1).shuffle(events)
     ingest.write(store, events[:100])

@@ -68,14 +68,20 @@ def test_a_new_store_is_private_ours_and_of_this_version(opened, path):
 
 def test_the_connection_is_set_up_for_one_writer(opened):
     with opened.connect() as connection:
-        found = [connection.exec_driver_sql(f"PRAGMA {p}").scalar_one() for p in ("synchronous", "foreign_keys", "busy_timeout")]
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {p}").scalar_one()
+            for p in ("synchronous", "foreign_keys", "busy_timeout")
+        ]
     assert found == [1, 1, store.BUSY_MS]
 
 
 def test_a_transaction_takes_the_write_lock_at_its_begin(opened, path):
-    with opened.begin(), contextlib.closing(sqlite3.connect(path, timeout=0)) as other:
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
+    with (
+        opened.begin(),
+        contextlib.closing(sqlite3.connect(path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
 
 
 def test_closing_leaves_one_file_with_everything_in_it(path):
@@ -117,7 +123,9 @@ def test_a_store_of_this_version_is_opened_without_alembic(path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(path)], check=True)
 
 
-@pytest.mark.parametrize("bytes_", [b"not a database at all, but a long enough text " * 200, b"SQLite format 3\0" + b"\xff" * 8000])
+@pytest.mark.parametrize(
+    "bytes_", [b"not a database at all, but a long enough text " * 200, b"SQLite format 3\0" + b"\xff" * 8000]
+)
 def test_a_file_that_is_no_database_is_left_alone(path, bytes_):
     path.parent.mkdir()
     path.write_bytes(bytes_)
@@ -156,13 +164,6 @@ def test_a_database_of_another_program_is_left_alone(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
     assert "another program" in refused(path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; the next test needs no permissions")
-def test_a_directory_without_permission_is_a_reason(path):
-    path.parent.mkdir(mode=0o500)
-    with pytest.raises(StoreUnusableError, match="Permission denied"):
-        store.open_store(path)
 
 
 def test_a_directory_in_place_of_the_file_is_a_reason(path):
@@ -213,13 +214,11 @@ def test_failures_are_told_apart(opened, path):
 
     assert failure(lambda: insert((None, "f", "open"))) is Failure.REJECTED
     assert failure(lambda: insert((object(), "f", "open"))) is Failure.REJECTED
+    with contextlib.closing(opened.raw_connection()) as raw:
+        raw.cursor().execute("PRAGMA busy_timeout = 1")
     with contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with opened.connect() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout = 1")
-            connection.rollback()
-        raise_locked = failure(lambda: insert(("1", "f", "open")))
-    assert raise_locked is Failure.REFUSED
+        assert failure(lambda: insert(("1", "f", "open"))) is Failure.REFUSED
     corrupt = sqlite3.DatabaseError("database disk image is malformed")
     corrupt.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     assert failure_of(IntegrityError("", {}, corrupt)) is Failure.DAMAGED

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import create_engine
-from store_lab import dump, fresh_schema, opened, pair, rows
 from sqlmodel import SQLModel
+from store_lab import dump, fresh_schema, opened, pair, rows
 
 from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import RequestClosed, RequestOpened

@@ -33,12 +33,14 @@ def get(path: Path, target: str, timeout_s: float) -> Answer:
     deadline = time.monotonic() + timeout_s
     connection = h11.Connection(h11.CLIENT)
     head = [("Host", "tokenpak"), ("Connection", "close")]
+    question = (connection.send(h11.Request(method="GET", target=target, headers=head)) or b"") + (
+        connection.send(h11.EndOfMessage()) or b""
+    )
     try:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.settimeout(timeout_s)
             peer.connect(str(path))
-            peer.sendall(connection.send(h11.Request(method="GET", target=target, headers=head)) or b"")
-            peer.sendall(connection.send(h11.EndOfMessage()) or b"")
+            peer.sendall(question)
             return _read_answer(connection, peer, deadline)
     except (OSError, h11.ProtocolError) as error:
         raise NoAnswer(f"no answer from {path.name}: {error or type(error).__name__}") from error

@@ -1,7 +1,7 @@
 """Frames between a front and the writer: events one way, acknowledgements the other, and the writer's statistics on request.
 
-Pure codec of the `## Events` section of docs/wire.md, which draws the same bytes. Every message is one frame, because
-each further frame costs both sides more than all the packing here. The difficulty is that whatever is decoded goes
+Pure codec of the `## Events` section of docs/wire.md, which draws the same bytes. A message of events has a
+frame for each of them; the others have one. The difficulty is that whatever is decoded goes
 into SQLite: a number or a name that a column cannot hold has to be refused here, where one bad message harms nobody,
 and an event that cannot be encoded has to be made to fit, because its row may not be lost for an over-long path.
 """
@@ -19,11 +19,13 @@ EVENT = b"TPE\x01"
 ACK = b"TPA\x01"
 STATISTICS_REQUEST = b"TPS\x01"
 STATISTICS = b"TPR\x01"
-"""First four bytes of each message: three letters and the version of this layout."""
+"""First four bytes of each frame: three letters and the version of this layout."""
 
 FRONT_BYTES = 16
 MAX_BODY = 65_536
 """Longest encoded event. `pack_event` clips to fit, `unpack_event` refuses more."""
+MAX_EVENTS = 64
+"""Most events in one message, a frame each."""
 MAX_ACKS = 4096
 """Most sequence numbers in one acknowledgement."""
 MAX_TEXT = 1024
@@ -56,7 +58,7 @@ def pack_body(event: Event) -> bytes:
 
 
 def unpack_body(body: bytes) -> Event:
-    """The event in a message or a journal record. Raises BadEventFrame."""
+    """The event in a frame or a journal record. Raises BadEventFrame."""
     if len(body) > MAX_BODY:
         raise BadEventFrame("event too long")
     try:
@@ -71,12 +73,12 @@ def unpack_body(body: bytes) -> Event:
 
 
 def pack_event(front: bytes, seq: int, body: bytes) -> bytes:
-    """The message that carries one encoded event."""
+    """The frame that carries one encoded event; up to MAX_EVENTS of them make a message."""
     return _HEAD.pack(EVENT, front, seq) + body
 
 
 def unpack_event(frame: bytes) -> tuple[bytes, int, bytes]:
-    """Front, sequence number and encoded event of a message. Raises BadEventFrame.
+    """Front, sequence number and encoded event of a frame. Raises BadEventFrame.
 
     The event is left encoded, so that one nobody understands can still be acknowledged and does not come again forever.
     """
@@ -124,7 +126,10 @@ def unpack_statistics(frame: bytes) -> dict[str, Any]:
 
 
 def _storable(event: Event) -> bool:
-    return all(_in_range(value) for value in _values(event))
+    for value in _values(event):  # noqa: SIM110 twice as fast as all(), twice in every request
+        if not _in_range(value):
+            return False
+    return True
 
 
 def _values(event: Event) -> tuple[Any, ...]:
@@ -136,7 +141,7 @@ def _values(event: Event) -> tuple[Any, ...]:
 
 
 def _in_range(value: object) -> bool:
-    return not isinstance(value, int) or -MAX_INT <= value <= MAX_INT
+    return type(value) is not int or -MAX_INT <= value <= MAX_INT
 
 
 def _fitting(event: Event) -> Event:

@@ -1,7 +1,9 @@
 """The words between a front and a worker, as lists of bytes. Pure: no socket, no clock. docs/wire.md draws the same bytes.
 
-Every message is a head, one frame that says what it is and which number it has, and the frames of its kind (`LAYOUT`).
-The body of a request is a frame of its own, because it is the one thing too big to be packed into anything.
+Every message is one frame: a head, which says what it is and which number it has, and the parts of its kind (`LAYOUT`).
+Only a job has a second frame, the body, because that is the one thing too big to be copied into anything. Answers must
+stay in one frame: libzmq aborts the process that reads a second one just when the connection it came by is replaced
+(docs/decisions/003-one-frame-answers.md).
 
 The difficulty is trust. A peer may be half dead, of another version, or not ours at all, so decoding takes any list of
 bytes and has two outcomes only: a message, or a FrameError. Whether the edits in a patch fit the body is not decided
@@ -24,8 +26,8 @@ MAGIC = b"TP"
 VERSION = 1
 HEAD = struct.Struct(">2sBcQ")
 """Magic, version, kind, number: 12 bytes, integers big-endian."""
-CLOCK = struct.Struct(">Q")
-"""Nanoseconds."""
+CLOCKED = struct.Struct(">2sBcQQ")
+"""A head and the nanoseconds that follow it in jobs and patches."""
 MAX_NUMBER = 2**64 - 1
 
 
@@ -39,14 +41,14 @@ class Kind(Enum):
     PONG = b"O"
 
 
-LAYOUT: dict[Kind, tuple[str, ...]] = {
-    Kind.JOB: ("head", "expiry", "job", "body"),
-    Kind.PATCH: ("head", "took", "patch"),
-    Kind.REFUSAL: ("head", "why"),
-    Kind.PING: ("head",),
-    Kind.PONG: ("head", "vitals"),
+LAYOUT: dict[Kind, tuple[tuple[str, ...], ...]] = {
+    Kind.JOB: (("head", "expiry", "job"), ("body",)),
+    Kind.PATCH: (("head", "took", "patch"),),
+    Kind.REFUSAL: (("head", "why"),),
+    Kind.PING: (("head",),),
+    Kind.PONG: (("head", "vitals"),),
 }
-"""The frames of each kind, in order."""
+"""The frames of each kind, in order, and the parts of each frame."""
 
 Why = Literal["failed", "expired", "garbled", "version"]
 """failed: the work raised. expired: its time was over before it began. garbled, version: the job could not be read."""
@@ -54,7 +56,7 @@ Why = Literal["failed", "expired", "garbled", "version"]
 WHYS: tuple[Why, ...] = ("failed", "expired", "garbled", "version")
 
 Fault = Literal["shape", "version", "content"]
-"""shape: not a message of ours. version: ours, of another version. content: a frame inside does not decode."""
+"""shape: not a message of ours. version: ours, of another version. content: a part does not decode."""
 
 
 class FrameError(Exception):
@@ -72,8 +74,11 @@ class FrameError(Exception):
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class Vitals(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker tells of itself: its process, the tokenizer it counts with, and counts since it started."""
+class Vitals(msgspec.Struct, frozen=True):
+    """What a worker tells of itself: its process, the tokenizer it counts with, and counts since it started.
+
+    Not array_like as the other packed structs: it is shown to people, in the front's statistics.
+    """
 
     pid: Count
     counter: str
@@ -130,7 +135,7 @@ _KINDS = {kind.value: kind for kind in Kind}
 _UNPACKABLE = (UnicodeEncodeError, OverflowError, TypeError, struct.error)
 """A lone surrogate, an integer beyond 64 bits, a value of a foreign type."""
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, struct.error)
-"""Not MessagePack, of another shape, not UTF-8, nested too deep, a clock of another length."""
+"""Not MessagePack, of another shape, not UTF-8, nested too deep, no room for a clock."""
 
 
 def encode(message: Message) -> list[bytes]:
@@ -156,24 +161,28 @@ def _head_of(kind: Kind, number: int) -> bytes:
     return HEAD.pack(MAGIC, VERSION, kind.value, number)
 
 
+def _clocked(kind: Kind, number: int, nanoseconds: int) -> bytes:
+    return CLOCKED.pack(MAGIC, VERSION, kind.value, number, nanoseconds)
+
+
 def _frames_of(message: Message) -> list[bytes]:
     match message:
         case JobMessage(number, expiry_ns, job, body):
-            return [_head_of(Kind.JOB, number), CLOCK.pack(expiry_ns), _pack(job), body]
+            return [_clocked(Kind.JOB, number, expiry_ns) + _pack(job), body]
         case PatchMessage(number, took_ns, patch):
-            return [_head_of(Kind.PATCH, number), CLOCK.pack(took_ns), _pack(patch)]
+            return [_clocked(Kind.PATCH, number, took_ns) + _pack(patch)]
         case RefusalMessage(number, why):
-            return [_head_of(Kind.REFUSAL, number), why.encode()]
+            return [_head_of(Kind.REFUSAL, number) + why.encode()]
         case PingMessage(number):
             return [_head_of(Kind.PING, number)]
         case PongMessage(number, vitals):
-            return [_head_of(Kind.PONG, number), _pack(vitals)]
+            return [_head_of(Kind.PONG, number) + _pack(vitals)]
 
 
 def _head(frames: Sequence[bytes]) -> tuple[Kind, int]:
-    if not frames or len(frames[0]) != HEAD.size:
+    if not frames or len(frames[0]) < HEAD.size:
         raise FrameError("shape")
-    magic, version, letter, number = HEAD.unpack(frames[0])
+    magic, version, letter, number = HEAD.unpack_from(frames[0])
     if magic != MAGIC:
         raise FrameError("shape")
     kind = _KINDS.get(letter)
@@ -185,26 +194,29 @@ def _head(frames: Sequence[bytes]) -> tuple[Kind, int]:
 
 
 def _message_of(kind: Kind, number: int, frames: Sequence[bytes]) -> Message:
+    first = memoryview(frames[0])
+    rest = first[HEAD.size :]
     match kind:
         case Kind.JOB:
-            return JobMessage(number, _clock(frames[1]), _job(frames[2]), frames[3])
+            return JobMessage(number, _clock(first), _job(first[CLOCKED.size :]), frames[1])
         case Kind.PATCH:
-            return PatchMessage(number, _clock(frames[1]), _patch(frames[2]))
+            return PatchMessage(number, _clock(first), _patch(first[CLOCKED.size :]))
         case Kind.REFUSAL:
-            return RefusalMessage(number, _why(number, frames[1]))
+            return RefusalMessage(number, _why(number, rest))
+        case Kind.PING if rest:
+            raise FrameError("shape", number)
         case Kind.PING:
             return PingMessage(number)
         case Kind.PONG:
-            return PongMessage(number, _vitals(frames[1]))
+            return PongMessage(number, _vitals(rest))
 
 
-def _clock(frame: bytes) -> int:
-    (nanoseconds,) = CLOCK.unpack(frame)
-    return int(nanoseconds)
+def _clock(frame: memoryview) -> int:
+    return int(CLOCKED.unpack_from(frame)[-1])
 
 
-def _why(number: int, frame: bytes) -> Why:
+def _why(number: int, part: memoryview) -> Why:
     for why in WHYS:
-        if frame == why.encode():
+        if part == why.encode():
             return why
     raise FrameError("content", number)

@@ -14,7 +14,8 @@ another; `send_nowait`, `links_nowait` and `close` never wait and may be called 
 Connections come and go below a DEALER. A socket monitor tells: CONNECTED after the zmq handshake, DISCONNECTED as soon as
 the kernel closes the peer's end (milliseconds after a kill -9). With IMMEDIATE set, messages go only to a finished
 connection, so `send_nowait` says False at once when nobody is there, and nothing is kept for a peer that restarts. What
-was handed over in the instants around a death is lost without a word; DISCONNECTED is the word.
+was handed over in the instants around a death is lost without a word; DISCONNECTED is the word. IMMEDIATE has a price:
+the peer must send messages of one frame (docs/decisions/003-one-frame-answers.md).
 """
 
 from collections.abc import Sequence

@@ -57,11 +57,20 @@ async def start(nursery: trio.Nursery, provider: Provider | None = None, port: i
 
     Raises OSError where the port is taken.
     """
-    server = Server(provider or Provider(time.monotonic))
-    listeners = await trio.open_tcp_listeners(port, host=HOST, backlog=BACKLOG)
+    return await serve_in(nursery, provider or Provider(time.monotonic), await listen(port))
+
+
+async def listen(port: int) -> list[trio.SocketListener]:
+    """Sockets on 127.0.0.1. Raises OSError where the port is taken."""
+    return await trio.open_tcp_listeners(port, host=HOST, backlog=BACKLOG)
+
+
+async def serve_in(nursery: trio.Nursery, provider: Provider, listeners: list[trio.SocketListener]) -> Running:
+    """Serve a provider on sockets that listen already."""
+    server = Server(provider)
     bound = listeners[0].socket.getsockname()[1]
     await nursery.start(trio.serve_listeners, server.connection, listeners)
-    return Running(server.provider, f"http://{HOST}:{bound}", server.statistics)
+    return Running(provider, f"http://{HOST}:{bound}", server.statistics)
 
 
 class Server:

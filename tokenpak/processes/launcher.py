@@ -126,7 +126,7 @@ class Launcher:
 
     def _attend(self, pid: int) -> bool:
         """Stay with supervisord until it ends; returns whether it ended in peace."""
-        warm_by: float | None = None
+        serving_since: float | None = None
         stopping: _Stopping | None = None
         while True:
             status = _reaped(pid)
@@ -135,16 +135,17 @@ class Launcher:
             if self._signals.stops:
                 stopping = stopping or _Stopping(self._start, pid)
                 stopping.press(self._signals.stops)
-            elif not self._announced:
+            elif serving_since is None:
                 nudge(self._start.paths.supervisor_sock)  # its first look at its groups comes a second late
-                warm_by = warm_by or self._warm_limit()
-                self._announced = warm_by is not None and self._announce(warm_by)
-            busy = stopping is not None or not self._announced
-            self._signals.wait(POLL_S if busy else None)
+                serving_since = time.monotonic() if self._serves() else None
+            elif not self._announced:
+                self._announced = self._announce(serving_since + WARM_S)
+            at_rest = stopping is None and serving_since is not None and self._announced
+            self._signals.wait(None if at_rest else POLL_S)
 
-    def _warm_limit(self) -> float | None:
+    def _serves(self) -> bool:
         paths = self._start.paths
-        return time.monotonic() + WARM_S if ready_pid(paths, active_slot(paths)) is not None else None
+        return ready_pid(paths, active_slot(paths)) is not None
 
     def _announce(self, warm_by: float) -> bool:
         """Print the ready line once everything is up, or once a front serves and the rest takes too long."""

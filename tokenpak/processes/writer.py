@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import msgspec
 import structlog
@@ -23,6 +23,7 @@ from tokenpak.config.paths import Paths
 from tokenpak.config.settings import read_settings
 from tokenpak.ipc import endpoints
 from tokenpak.ipc.event_frames import (
+    MAX_EVENTS,
     STATISTICS_REQUEST,
     BadEventFrame,
     pack_ack,
@@ -37,6 +38,8 @@ from tokenpak.telemetry.adoption import Adoption, AdoptionStatistics
 from tokenpak.telemetry.book import Book, BookStatistics
 
 BATCH = 200
+"""Most events in one transaction. It is committed once another whole message might not fit."""
+
 BATCH_S = 0.05
 """An event waits at most this long for others to be committed with."""
 
@@ -46,7 +49,10 @@ IDLE_S = 0.1
 DRAIN_S = 5.0
 """For what is queued at the end, and for what the fronts left in their journals a moment ago."""
 
-FLUSH_MS = 200
+QUIET_MS = 100
+"""At the end: nothing more is on its way to the socket once nothing came for so long."""
+
+FLUSH_MS = 500
 """How long the last acknowledgements may take to leave."""
 
 HIGH_WATER = 1000
@@ -91,7 +97,7 @@ class Writer:
         while not stopping.is_set():
             self._wait(0 if more else IDLE_S)
             self._receive()
-            if len(self._owed) >= BATCH or time.monotonic() >= self._flush_at:
+            if self._full() or time.monotonic() >= self._flush_at:
                 self._flush()
             more = self._adoption.step()
             self._tell()
@@ -114,20 +120,25 @@ class Writer:
         self._socket.poll(max(0, math.ceil(min(longest, until_flush) * 1000)))
 
     def _receive(self) -> None:
-        while len(self._owed) < BATCH:
+        while not self._full():
             try:
                 peer, *frames = self._socket.recv_multipart(flags=zmq.NOBLOCK)
             except zmq.Again:
                 return
             if frames == [STATISTICS_REQUEST]:
                 self._socket.send_multipart([peer, pack_statistics(self.statistics())], flags=zmq.NOBLOCK)
-            else:
-                self._take(peer, frames)
+                continue
+            self._garbled += not frames or len(frames) > MAX_EVENTS
+            for frame in frames[:MAX_EVENTS]:
+                self._take(peer, frame)
 
-    def _take(self, peer: bytes, frames: list[bytes]) -> None:
+    def _full(self) -> bool:
+        return len(self._owed) > BATCH - MAX_EVENTS
+
+    def _take(self, peer: bytes, frame: bytes) -> None:
         self._received += 1
         try:
-            front, seq, body = unpack_event(frames[0] if len(frames) == 1 else b"")
+            front, seq, body = unpack_event(frame)
         except BadEventFrame:
             self._garbled += 1
             return
@@ -167,10 +178,9 @@ class Writer:
         return self._book.trouble or self._adoption.trouble
 
     def _drain(self, deadline: float) -> None:
-        self._receive()
-        while self._owed and time.monotonic() < deadline:
-            self._flush()
+        while time.monotonic() < deadline and (self._socket.poll(QUIET_MS) or self._owed):
             self._receive()
+            self._flush()
         self._adoption.finish(deadline)
         self._book.close()
 
@@ -184,7 +194,9 @@ def main() -> int:
             stop_by_exception()
             write_log_to_stderr()
             work = thread.submit(serve, read_settings(os.environ).paths, stopping)
-            work.result()
+            while not work.done():
+                # A signal may be taken by another thread; the handler then runs when this one wakes up by itself.
+                wait([work], timeout=IDLE_S)
         except Stop:
             log.info("writer stops")
         finally:

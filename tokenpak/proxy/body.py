@@ -48,6 +48,8 @@ class Body:
         """The next piece of an upload, None at its end."""
         while not self._held and not self._complete:
             await self._more()
+        if self._complete:
+            self._let_go.set()
         return self._held.pop(0) if self._held else None
 
     def let_go(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from tokenpak.config.paths import Paths
-from tokenpak.ipc.event_frames import BadEventFrame, pack_body, pack_event, unpack_ack, unpack_event
+from tokenpak.ipc.event_frames import MAX_EVENTS, BadEventFrame, pack_body, pack_event, unpack_ack, unpack_event
 from tokenpak.ipc.events import Event
 from tokenpak.ipc.zmq_trio import Dealer, Link
 from tokenpak.services.journal import Journal, Place
@@ -31,9 +31,10 @@ RESEND_S = 1.0
 """An event not acknowledged for this long is sent again."""
 PROBE = 16
 """Most events sent again while nothing comes back at all: a writer that cannot commit is asked, not flooded."""
-BURST = 64
-BURST_EVERY_S = 0.005
-"""Catching up: events sent at a time, so that no request waits longer than about a millisecond for it."""
+GATHER_S = 0.01
+"""Events are sent in bursts this far apart. Waking zmq for each one costs more than all the rest of recording it."""
+BURST = 4
+"""Most messages in a burst: no request waits longer than about a millisecond for it."""
 SETTLE_S = 2.0
 """Longest wait for the last acknowledgements at the end. What is left then is on disk."""
 
@@ -41,7 +42,7 @@ SETTLE_S = 2.0
 class RecorderStatistics(msgspec.Struct, frozen=True):
     """Counts since the start, but for pending and spilled.
 
-    recorded: events taken. sent: messages handed to the connection, resent among them. acked: events the writer has.
+    recorded: events taken. sent: events handed to the connection, resent among them. acked: events the writer has.
     pending: not acknowledged yet; spilled: those of them that wait in the journal alone. dropped: lost, nowhere left to put
     them. garbled: messages from the writer that made no sense. journal_trouble: why the disk refuses, None if it does not.
     """
@@ -84,6 +85,7 @@ class Recorder:
         self._seq = self._sent = self._resent = self._acked = self._dropped = self._garbled = 0
         self._acked_at_resend = 0
         self._connected = False
+        self._more = trio.Event()
         self._settled = trio.Event()
 
     def record(self, event: Event) -> None:
@@ -103,8 +105,7 @@ class Recorder:
             self._spill(place)
             return
         self._hold(self._seq, body, place.segment if place else None)
-        if len(self._unsent) == 1:
-            self._send_some()
+        self._wake()
 
     def statistics(self) -> RecorderStatistics:
         return RecorderStatistics(
@@ -146,6 +147,7 @@ class Recorder:
     def _start(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._hear)
         nursery.start_soon(self._tend)
+        nursery.start_soon(self._send)
 
     async def _settle(self) -> None:
         # Whoever ends us may be cancelled already; the last events are worth a bounded wait if a writer is there.
@@ -172,15 +174,18 @@ class Recorder:
 
     def _unspill(self) -> None:
         """Read spilled events back while the window has room. A journal that cannot be read is left to the writer."""
-        if not self._spilled or self._window_bytes > WINDOW_BYTES // 2:
+        if not self._can_unspill():
             return
         try:
-            records, self._spilled_from = self._journal.read(self._spilled_from, BURST)
+            records, self._spilled_from = self._journal.read(self._spilled_from, BURST * MAX_EVENTS)
         except OSError:  # asked again later; the writer finds the events when this process ends
             return
         self._spilled = self._spilled - len(records) if records else 0
         for record in records:
             self._hold(record.seq, record.body, record.segment)
+
+    def _can_unspill(self) -> bool:
+        return self._spilled > 0 and self._window_bytes <= WINDOW_BYTES // 2
 
     def _journal_again(self) -> None:
         """Put on disk what the disk refused before. Not while events are spilled: they would be read back twice."""
@@ -204,18 +209,34 @@ class Recorder:
 
     # Sending and hearing
 
-    def _send_some(self) -> None:
-        if not self._connected:
-            return
+    async def _send(self) -> None:
+        while True:
+            await self._more.wait()
+            await trio.sleep(GATHER_S)
+            self._unspill()
+            for _ in range(BURST):
+                if not self._send_some():
+                    break
+            if not (self._connected and (self._unsent or self._can_unspill())):
+                self._more = trio.Event()
+
+    def _wake(self) -> None:
+        if self._connected:
+            self._more.set()
+
+    def _send_some(self) -> bool:
+        """Send one message. False when there is nothing to send, or nobody to take it."""
+        seqs = list(islice(self._unsent, MAX_EVENTS))
+        burst = [pending for pending in map(self._window.get, seqs) if pending is not None]
+        if not self._connected or not seqs or (burst and not self._dealer.send_nowait([p.frame for p in burst])):
+            return False
         now = trio.current_time()
-        for _ in range(min(BURST, len(self._unsent))):
-            pending = self._window.get(self._unsent[0])
-            if pending is not None:
-                if not self._dealer.send_nowait((pending.frame,)):
-                    return
-                pending.sent = now
-                self._sent += 1
+        for pending in burst:
+            pending.sent = now
+        for _ in seqs:
             self._unsent.popleft()
+        self._sent += len(burst)
+        return True
 
     def _resend(self, older_than: float, limit: int) -> None:
         due = (seq for seq, pending in self._window.items() if pending.sent is not None and pending.sent <= older_than)
@@ -236,8 +257,8 @@ class Recorder:
                 continue
             for seq in seqs:
                 self._let_go(seq)
-            self._unspill()
-            self._send_some()
+            if self._can_unspill():
+                self._wake()
             if not self._window:
                 self._settled.set()
 
@@ -245,7 +266,7 @@ class Recorder:
         last = trio.current_time()
         while True:
             links: list[Link] = []
-            with trio.move_on_after(BURST_EVERY_S if self._unsent and self._connected else RESEND_S):
+            with trio.move_on_after(RESEND_S):
                 links = await self._dealer.wait_links()
             now = trio.current_time()
             if links:
@@ -257,5 +278,4 @@ class Recorder:
                 self._resend(now - RESEND_S, PROBE if self._acked == self._acked_at_resend else len(self._window))
                 self._acked_at_resend = self._acked
                 self._journal_again()
-            self._unspill()
-            self._send_some()
+            self._wake()

@@ -158,14 +158,16 @@ class Exact(Counter):
     def __init__(self, vocabulary: Vocabulary, data: bytes, source: Path) -> None:
         import tiktoken  # 20 ms and a Rust library, needed where tokens are counted only
 
-        ranks = (line.split() for line in data.splitlines() if line)
+        lines = (line.split() for line in data.splitlines() if line)
+        ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
         self.name, self.source = vocabulary.name, source
         self._encoding = tiktoken.Encoding(
             vocabulary.name,
             pat_str=vocabulary.pattern,
-            mergeable_ranks={base64.b64decode(token): int(rank) for token, rank in ranks},
+            mergeable_ranks=ranks,
             special_tokens={},
         )
+        ranks.clear()  # the encoder has its own copy; ours is 30 MB that only its pickling would read
         self._counts: dict[bytes, int] = {}
         self._hits = 0
 

@@ -68,11 +68,12 @@ def _serve(port: int, manner: Manner, faults: list[AnyFault]) -> int:
 async def _until_told(port: int, provider: Provider) -> None:
     import trio
 
-    from tokenpak.mock_provider.server import start
+    from tokenpak.mock_provider.server import listen, serve_in
 
+    listeners = await listen(port)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as told:
         async with trio.open_nursery() as nursery:
-            running = await start(nursery, provider, port)
+            running = await serve_in(nursery, provider, listeners)
             sys.stdout.write(ready_line(running.url, os.getpid()) + "\n")
             sys.stdout.flush()
             async for _ in told:

@@ -8,6 +8,7 @@ is the same process in a fraction of the memory.
 import os
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,6 +20,7 @@ from tokenpak.config.paths import prepare
 from tokenpak.config.settings import SETTINGS_VARIABLE, Settings, write_settings
 from tokenpak.control import stop_times
 from tokenpak.control.instance import await_predecessor, keeps_reservation, lock_instance, reserve_port
+from tokenpak.control.slots import SLOTS
 from tokenpak.control.supervisor import NotRunning, Supervisor, SupervisorFault
 from tokenpak.control.templates import OPEN_FILES, supervisord_conf
 
@@ -54,18 +56,18 @@ def serve(
     paths = settings.paths
     os.umask(0o077)  # for every process of the tree
     prepare(paths)
-    lock = lock_instance(paths)
-    patience_s = stop_times.service_s(settings.drain_s)
-    await_predecessor(paths, patience_s, lambda: _dismiss(settings))
-    reserved = reserve_port(paths, settings.host, settings.port, patience_s)
-    settings = msgspec.structs.replace(settings, port=reserved.getsockname()[1])
-    open_files = _raise_open_files()
-    write_settings(settings)
-    paths.supervisor_conf.write_text(supervisord_conf(settings, sys.executable, open_files), encoding="utf-8")
-    kept = [lock.fileno()]
-    if keeps_reservation():
-        kept.append(reserved.fileno())
-    _become_launcher(settings, kept)
+    with lock_instance(paths) as lock:
+        patience_s = stop_times.service_s(settings.drain_s)
+        await_predecessor(paths, patience_s, lambda: _dismiss(settings))
+        with reserve_port(paths, settings.host, settings.port, patience_s) as reserved:
+            settings = msgspec.structs.replace(settings, port=reserved.getsockname()[1])
+            open_files = _raise_open_files()
+            for slot in SLOTS:  # a word left by a front that was killed, whose pid may be anybody's by now
+                paths.ready_file(slot).unlink(missing_ok=True)
+            write_settings(settings)
+            paths.supervisor_conf.write_text(supervisord_conf(settings, sys.executable, open_files), encoding="utf-8")
+            kept = (lock.fileno(), reserved.fileno()) if keeps_reservation() else (lock.fileno(),)
+            _become_launcher(settings, kept)
 
 
 def _dismiss(settings: Settings) -> None:
@@ -85,7 +87,7 @@ def _raise_open_files() -> int:
     return wanted
 
 
-def _become_launcher(settings: Settings, kept: list[int]) -> NoReturn:
+def _become_launcher(settings: Settings, kept: Sequence[int]) -> NoReturn:
     """Replace this process. `kept` descriptors stay open; the launcher knows them by number."""
     for descriptor in kept:
         os.set_inheritable(descriptor, True)

@@ -19,6 +19,9 @@ from tokenpak.control.instance import instance_pid
 BOOT_S = 60.0
 """Beyond the time a draining predecessor may take."""
 
+END_S = 10.0
+"""What a `serve` that did not become ready gets to end."""
+
 
 def start(
     *,
@@ -80,9 +83,17 @@ def _started(arguments: list[str], log: Path, patience_s: float) -> dict[str, ob
         process.returncode = 0  # it is left running on purpose: there is nothing to wait for
         return dict(json.loads(text))
     sys.stderr.write(log.read_text(encoding="utf-8", errors="replace")[begun:])
-    if process.poll() is None:
-        process.terminate()
+    _end(process)
     return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _line_within(output: IO[bytes], patience_s: float) -> bytes:

@@ -1,0 +1,80 @@
+import json
+import os
+import sys
+import time
+
+import pytest
+
+from tokenpak.cli.commands import start as module
+from tokenpak.cli.commands.start import start
+from tokenpak.config.paths import paths_for, prepare
+from tokenpak.control.instance import lock_instance
+
+READY = {"ready": True, "url": "http://127.0.0.1:9", "pid": 7}
+
+
+@pytest.fixture
+def program(monkeypatch, tmp_path):
+    """Runs instead of this Python, as `serve` would be run."""
+
+    def put(script):
+        file = tmp_path / "program"
+        file.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n{script}\n')
+        file.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(file))
+        return tmp_path
+
+    return put
+
+
+def test_it_returns_with_the_ready_line_and_leaves_serve_running(program, tmp_path, capsys):
+    program(f"echo '{json.dumps(READY)}'; exec sleep 0.5")
+    assert start(state_dir=tmp_path / "state", port=9, upstream=("a=http://h",), drain=2.5) == 0
+    assert "serving at http://127.0.0.1:9 (pid 7)" in capsys.readouterr().out
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert arguments[:4] == ["-P", "-m", "tokenpak.cli.main", "serve"]
+    assert arguments[4:] == [
+        "--port=9",
+        f"--state-dir={tmp_path / 'state'}",
+        "--drain=2.5",
+        "--upstream=a=http://h",
+    ]
+
+
+def test_a_serve_that_fails_has_its_words_shown(program, tmp_path, capsys):
+    logs = tmp_path / "state" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "serve.log").write_text("older words\n")
+    program("echo 'port 9 is taken by pid 1' >&2; exit 1")
+    assert start(state_dir=tmp_path / "state") == 1
+    out, err = capsys.readouterr()
+    assert err == "port 9 is taken by pid 1\n"
+    assert "serve.log" in out
+
+
+def test_a_serve_that_says_nothing_is_ended(program, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "BOOT_S", 0.2)
+    monkeypatch.setattr(module.stop_times, "service_s", lambda _drain: 0)
+    program("exec sleep 30")
+    begun = time.monotonic()
+    assert start(state_dir=tmp_path / "state") == 1
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("end", ["TERM", "KILL"])
+def test_a_serve_that_ends_badly_is_waited_for(program, tmp_path, monkeypatch, end):
+    monkeypatch.setattr(module, "BOOT_S", 0.3)
+    monkeypatch.setattr(module, "END_S", 0.2)
+    monkeypatch.setattr(module.stop_times, "service_s", lambda _drain: 0)
+    program("trap '' TERM; sleep 1; sleep 1" if end == "KILL" else "exec sleep 30")
+    assert start(state_dir=tmp_path / "state") == 1
+
+
+def test_it_does_nothing_when_it_runs_already(program, tmp_path, capsys):
+    program("exit 1")
+    paths = paths_for(tmp_path / "state")
+    prepare(paths)
+    with lock_instance(paths):
+        assert start(state_dir=paths.state) == 0
+    assert f"already running at http://127.0.0.1:8766 (pid {os.getpid()})" in capsys.readouterr().out
+    assert not (tmp_path / "arguments").exists()

@@ -1,0 +1,49 @@
+import sys
+import types
+
+import pytest
+
+from tokenpak.cli.application import run
+from tokenpak.config.settings import ConfigError
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """A module of commands that end in every way a command may end."""
+    module = types.ModuleType("commands_of_this_test")
+
+    def named() -> None:
+        raise ConfigError("the file, the key, what to do")
+
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    def code(number: int) -> int:
+        return number
+
+    module.named, module.defect, module.code = named, defect, code
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return {word: f"{module.__name__}:{word}" for word in ("named", "defect", "code")}
+
+
+def test_a_command_returns_its_exit_code(commands):
+    with pytest.raises(SystemExit) as ended:
+        run("x", "about", commands, ["code", "7"])
+    assert ended.value.code == 7
+
+
+def test_a_known_error_is_one_line(commands, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("x", "about", commands, ["named"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "x: the file, the key, what to do\n"
+
+
+def test_a_defect_keeps_its_traceback(commands):
+    with pytest.raises(ZeroDivisionError):
+        run("x", "about", commands, ["defect"])
+
+
+def test_the_version_also_with_other_words(commands, capsys):
+    run("x", "about", commands, ["--version"])
+    assert capsys.readouterr().out.startswith("x ")
