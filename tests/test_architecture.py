@@ -6,7 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-ROW = re.compile(r"^\|\s*(\d+)\s*\|\s*([^|]+?)\s*\|\s*(semantic|data|control)\s*\|\s*(\*later\* )?`([^`]+)`\s*\|", re.M)
+ROW = re.compile(
+    r"^\|\s*(\d+)\s*\|\s*([^|]+?)\s*\|\s*(semantic|data|control)\s*\|\s*(\*later\* )?`([^`]+)`\s*\|", re.MULTILINE
+)
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
 ROOMS = {room.strip().removeprefix("tokenpak.") for layer in LAYERS for room in layer.split("|")}
@@ -35,7 +37,7 @@ def test_contracts_speak_of_every_room_and_make_no_exception():
 
 
 def test_the_page_prints_the_layers():
-    printed = re.search(r"^`(processes[^`]+)`$", PAGE, re.M)
+    printed = re.search(r"^`(processes[^`]+)`$", PAGE, re.MULTILINE)
     assert printed
     words = [[room.strip() for room in layer.split("|")] for layer in printed[1].split(">")]
     assert words == [[room.strip().removeprefix("tokenpak.") for room in layer.split("|")] for layer in LAYERS]

@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.journeys.service import service
-from tests.shared_place import shared
+from tests.journeys.service import service  # noqa: E402 - the path above makes it importable when run as a script
+from tests.shared_place import shared  # noqa: E402 - see above
 
 PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
 
@@ -46,8 +46,16 @@ def started(*command: str, port: int) -> subprocess.Popen[bytes]:
 def suite(bench: Path, url: str, pid: int, secs: float) -> dict:
     """One pass of the standard load."""
     done = subprocess.run(
-        [PYTHON, str(bench / "load.py"), "suite", "--url", f"{url}/v1/messages", "--name", url, "--pid", str(pid)]
-        + ["--secs", str(secs), "--real", str(bench.parent / "corpus" / "dev")],
+        [
+            PYTHON,
+            str(bench / "load.py"),
+            "suite",
+            "--url",
+            f"{url}/v1/messages",
+            "--name",
+            url,
+            *("--pid", str(pid), "--secs", str(secs), "--real", str(bench.parent / "corpus" / "dev")),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -102,7 +110,9 @@ def report(ours: list[dict], theirs: list[dict]) -> None:
     print(f"1 KB, 64 connections: CPU a request {a:.3f} / {b:.3f} ms = {a / b:.2f} x")
     for case in ("small_c1", "small_c64"):
         a, b = both(case, "rps")
-        print(f"{case}: {a:.0f} / {b:.0f} requests/s; p50 {both(case, 'p50_ms')[0]:.2f} / {both(case, 'p50_ms')[1]:.2f} ms")
+        print(
+            f"{case}: {a:.0f} / {b:.0f} requests/s; p50 {both(case, 'p50_ms')[0]:.2f} / {both(case, 'p50_ms')[1]:.2f} ms"
+        )
     for case in ("large_c1", "large_c8"):
         a, b = both(case, "p50_ms")
         print(f"{case} (400 KB made-up): p50 {a:.1f} / {b:.1f} ms")
@@ -111,9 +121,15 @@ def report(ours: list[dict], theirs: list[dict]) -> None:
             a, b = both(case, f"{sight}_p50_ms")
             print(f"{case} {sight}: p50 {a:.1f} / {b:.1f} ms, added {a - b:.1f} ms")
     a, b = both("stream_100x", "ttfb_p50_ms")
-    print(f"100 streams: first byte p50 {a:.0f} / {b:.0f} ms = {a / b:.2f} x; errors {ours[-1]['stream_100x']['errors']}")
-    print(f"errors: {[run[case]['errors'] for run in ours for case in ('small_c1', 'small_c64', 'large_c1', 'large_c8')]}")
-    print(f"PSS of the tree: {median(ours, 'tree_idle', 'pss_mib'):.0f} MiB at first, {median(ours, 'tree_after', 'pss_mib'):.0f} after")
+    print(
+        f"100 streams: first byte p50 {a:.0f} / {b:.0f} ms = {a / b:.2f} x; errors {ours[-1]['stream_100x']['errors']}"
+    )
+    print(
+        f"errors: {[run[case]['errors'] for run in ours for case in ('small_c1', 'small_c64', 'large_c1', 'large_c8')]}"
+    )
+    print(
+        f"PSS of the tree: {median(ours, 'tree_idle', 'pss_mib'):.0f} MiB at first, {median(ours, 'tree_after', 'pss_mib'):.0f} after"
+    )
 
 
 if __name__ == "__main__":

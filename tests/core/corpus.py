@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from shared_place import shared
+
 from tests.core.contract import Front
 from tests.core.writing import Style, restyled
 from tokenpak.core.patch import Format, Policy

@@ -11,9 +11,26 @@ from typing import Any, NamedTuple
 
 from tokenpak.core.patch import Format
 
-WORDS = (
-    "alpha beta gamma delta value index count self result error path line node graph parse token cache write".split()
-)
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "value",
+    "index",
+    "count",
+    "self",
+    "result",
+    "error",
+    "path",
+    "line",
+    "node",
+    "graph",
+    "parse",
+    "token",
+    "cache",
+    "write",
+]
 ODD = [
     "naïve café",
     "数据 处理",

@@ -1,5 +1,7 @@
 import contextlib
+import re
 import struct
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +13,10 @@ from tokenpak.core.usage import Usage
 from tokenpak.ipc import event_frames as frames
 from tokenpak.ipc.event_frames import BadEventFrame
 from tokenpak.ipc.events import PassTally
+from tokenpak.processes.writer import WriterStatistics
+from tokenpak.services.record import RecorderStatistics
+from tokenpak.telemetry.adoption import AdoptionStatistics
+from tokenpak.telemetry.book import BookStatistics
 
 
 class Numbers(msgspec.Struct):
@@ -132,3 +138,41 @@ def test_the_longest_event_fits():
 def test_an_event_of_a_newer_version_is_read_as_far_as_it_is_known():
     body = msgspec.msgpack.encode({**msgspec.to_builtins(opened(1)), "invented_later": [1, 2]})
     assert frames.unpack_body(body) == opened(1)
+
+
+WIRE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text().split("\n## Events\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "magic", "layout"),
+    [
+        ("event", frames.EVENT, "`magic` 4, `front` 16, `seq` 8, `event` the rest"),
+        ("acknowledgement", frames.ACK, "`magic` 4, `front` 16, then a `seq` 8 for each committed event"),
+        ("statistics request", frames.STATISTICS_REQUEST, "`magic` 4"),
+        ("statistics", frames.STATISTICS, "`magic` 4, a JSON object"),
+    ],
+)
+def test_the_page_draws_each_frame(name, magic, layout):
+    (row,) = [line for line in WIRE.splitlines() if line.startswith(f"| {name} |")]
+    cells = [cell.strip() for cell in row.split("|")]
+    assert (cells[2], cells[4]) == (f"`{magic[:3].decode()}` `{magic[3]}`", layout)
+
+
+@pytest.mark.parametrize("name", ["MAX_BODY", "MAX_EVENTS", "MAX_ACKS", "MAX_ID"])
+def test_the_page_states_each_bound(name):
+    (row,) = [line for line in WIRE.splitlines() if f"(`{name}`)" in line]
+    assert row.split("|")[2].split()[0] == str(getattr(frames, name))
+
+
+def test_the_page_names_the_counters_that_there_are():
+    counters = set(RecorderStatistics.__struct_fields__) | set(WriterStatistics.__struct_fields__)
+    counters |= set(BookStatistics.__struct_fields__) | set(AdoptionStatistics.__struct_fields__)
+    table = WIRE.split("### What each failure does to events", 1)[1].split("###")[0]
+    named = {
+        name
+        for line in table.splitlines()
+        if line.startswith("|")
+        for name in re.findall(r"`(\w+)`", line.split("|")[3])
+    }
+    assert named
+    assert named <= counters

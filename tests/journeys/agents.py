@@ -7,7 +7,7 @@ import h11
 import trio
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a client would call an error: refused, reset, cut short, or not answered in time."""
 
 
@@ -39,7 +39,7 @@ class Agent:
     _answered: bool = False
 
     async def post(self, path: str, body: dict | bytes, headers: dict[str, str] | None = None) -> Reply:
-        """One request to its end. Raises Broken."""
+        """One request to its end. Raises BrokenError."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = {
             "host": f"127.0.0.1:{self.port}",
@@ -70,7 +70,7 @@ class Agent:
                     return await self._exchange(path, raw, lines)
         except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError, trio.TooSlowError) as error:
             await self.close()
-            raise Broken(f"{type(error).__name__}: {error}") from error
+            raise BrokenError(f"{type(error).__name__}: {error}") from error
 
     async def _exchange(self, path: str, raw: bytes, lines: dict[str, str]) -> Reply:
         if self._stream is None or self._state is None:

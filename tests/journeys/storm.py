@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from tests.journeys.agents import Agent, Broken
+from tests.journeys.agents import Agent, BrokenError
 
 
 @dataclass
@@ -56,7 +56,7 @@ async def converse(port: int, bodies: list[dict], noticed: Noticed, pause_s: flo
         for body in bodies:
             try:
                 reply = await agent.post("/v1/messages?beta=true", body)
-            except Broken as broken:
+            except BrokenError as broken:
                 noticed.errors[str(broken)] += 1
                 continue
             if reply.status == 200 and reply.complete:

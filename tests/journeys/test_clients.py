@@ -71,8 +71,11 @@ def scripted_provider(kit, folder):
     record.mkdir(exist_ok=True)
     with (folder / "provider.log").open("wb") as log:
         process = subprocess.Popen(
-            [python if python.exists() else sys.executable, kit / "mock" / "mock_provider.py", "--port", str(port)]
-            + ["--record", str(record)],
+            [
+                python if python.exists() else sys.executable,
+                kit / "mock" / "mock_provider.py",
+                *("--port", str(port), "--record", str(record)),
+            ],
             stdout=log,
             stderr=log,
         )
@@ -132,7 +135,11 @@ def same(target, sent, got):
 def test_client_finishes_and_the_provider_gets_what_it_sent_except_for_edits(kit, name, tmp_path):
     with scripted_provider(kit, tmp_path) as mock, service(tmp_path, mock) as running, tapped(running.port) as tee:
         through = run(kit, name, tee.url, mock, tmp_path / "through")
-        if name in MAY_BE_MISSING and not through["pass"] and not run(kit, name, mock, mock, tmp_path / "direct")["pass"]:
+        if (
+            name in MAY_BE_MISSING
+            and not through["pass"]
+            and not run(kit, name, mock, mock, tmp_path / "direct")["pass"]
+        ):
             pytest.skip(f"{name} does not finish without TokenPak either")
         assert through["pass"], through
         sent = [request for request in tee.requests() if not request.upgrades]
@@ -142,9 +149,7 @@ def test_client_finishes_and_the_provider_gets_what_it_sent_except_for_edits(kit
     got = received(tmp_path / "through" / name)
     assert len(got) == len(sent)
     for method, target, names, body in got:
-        match = next(
-            (r for r in sent if (r.method, r.target) == (method, target) and same(target, r.body, body)), None
-        )
+        match = next((r for r in sent if (r.method, r.target) == (method, target) and same(target, r.body, body)), None)
         assert match is not None, (method, target)
         assert comparable(names) == comparable(header for header, _ in match.headers)
         sent.remove(match)

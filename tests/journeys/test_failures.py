@@ -5,18 +5,20 @@ row for each request that was sent.
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
 import signal
 import time
 import urllib.request
+from itertools import pairwise
 
 import psutil
 import pytest
 import trio
 
-from tests.journeys.agents import Agent, Broken
+from tests.journeys.agents import Agent, BrokenError
 from tests.journeys.service import eventually, provider, service
 from tests.journeys.storm import Noticed, converse, storm, turns
 from tokenpak.core.body import canonical, read
@@ -92,10 +94,8 @@ def test_two_hundred_worker_kills_in_a_minute(setting):
 
 
 def with_suppress(action):
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         action()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def test_both_workers_stopped(setting):
@@ -218,7 +218,7 @@ def test_supervisord_killed(setting):
         agent = Agent(running.port)
         try:
             return (await agent.post(PATH, turns("again", 20, 1)[0])).status
-        except Broken:
+        except BrokenError:
             return None
         finally:
             await agent.close()
@@ -279,7 +279,7 @@ def test_prefix_kept_over_stopped_workers_swapped_slots_and_a_restart(setting, t
     sent = received(upstream)
     assert len(sent) == len(bodies)
     views = [canonical(read(Format.ANTHROPIC, raw)) for raw in sent]
-    for one, following in zip(views, views[1:], strict=False):
+    for one, following in pairwise(views):
         assert following[: len(one)] == one
     originals = [canonical(read(Format.ANTHROPIC, json.dumps(body).encode())) for body in bodies]
     assert [canonical(read(Format.ANTHROPIC, expand_body(Format.ANTHROPIC, raw))) for raw in sent] == originals

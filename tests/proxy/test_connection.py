@@ -2,6 +2,7 @@ import contextlib
 
 import pytest
 import trio
+import trio.testing
 import wire
 from structlog.testing import capture_logs
 
@@ -128,7 +129,11 @@ async def test_reading_ahead_is_bounded(monkeypatch):
 
 
 async def test_a_body_that_is_not_read_holds_nothing_up():
-    async with served(path) as it:
+    async def answer_when_the_queue_is_full(scope, receive, send):
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await path(scope, receive, send)
+
+    async with served(answer_when_the_queue_is_full) as it:
         body = b"x" * 8_000_000
         async with trio.open_nursery() as nursery:
             nursery.start_soon(

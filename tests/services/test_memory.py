@@ -391,4 +391,7 @@ def test_a_failing_disk_is_survived(path: Path, monkeypatch: pytest.MonkeyPatch)
     assert plans.forms(b"f")
     assert plans.commit(b"f", (form("b"),))
     assert len(plans.forms(b"f")) == 2
-    assert plans.statistics()["unread"]
+    assert (plans.statistics()["unread"], plans.statistics()["unsaved"]) == (1, 1)
+    monkeypatch.undo()
+    assert plans.commit(b"f", (form("c"),))
+    assert opened(path).forms(b"f") == (form("a"), form("b"), form("c"))

@@ -6,6 +6,9 @@ is answered with a refusal and counted, what nobody waits for any more is refuse
 in the middle of a job as well; the front sees the connection go and sends the job to another worker.
 """
 
+import contextlib
+import ctypes
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +29,9 @@ HIGH_WATER = 256
 
 MAX_FRAME_BYTES = 128 << 20
 """Longest frame accepted, twice the front's default reading cap; more disconnects the sender."""
+
+COLLECT_SELDOM = (50_000, 50, 1000)
+"""Thresholds of the garbage collector. What jobs leave behind has no cycles to speak of; reference counts free it."""
 
 FLUSH_MS = 500
 """How long a finished answer may take to leave when the process ends."""
@@ -97,7 +103,20 @@ def _serve_as_set(settings: Settings, number: int) -> None:
     from tokenpak.services.tokens import load_counter, search_path
 
     counter = load_counter(search_path(settings.paths.vocabulary))
+    _settle_memory()
     serve(settings.paths.worker_sock(number), Compressor(counter).run, counter.name)
+
+
+def _settle_memory() -> None:
+    """Give back what loading the vocabulary took, and let collections pass by what stays for good.
+
+    A full collection in the middle of a job would walk every line that is remembered, and cost more than the job.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_SELDOM)
+    with contextlib.suppress(OSError, AttributeError):  # not glibc: nothing to trim
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def serve(path: Path, run: Callable[[Job, bytes], Patch], counter: str) -> None:

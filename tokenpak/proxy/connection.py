@@ -63,7 +63,6 @@ class Connection:
         self._began = trio.current_time()
         self._deadline = self._began + self._keep_alive_s
         self._wait = trio.CancelScope()
-        self._room_again = trio.Event()
         self._writing = trio.Lock()
         self._nursery: trio.Nursery
         # of a task group, only `spawn_app` is asked
@@ -145,8 +144,7 @@ class Connection:
                 await self._protocol.go_on()
             with trio.CancelScope(deadline=self._deadline) as self._wait:
                 if self._ahead > AHEAD_BOUND:
-                    await self._room_again.wait()
-                    continue
+                    await trio.sleep_forever()  # until woken
                 try:
                     data = await self._stream.receive_some(RECEIVE)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -206,8 +204,6 @@ class Connection:
         self._deadline = self._wait.deadline = deadline
 
     def _wake(self) -> None:
-        self._room_again.set()
-        self._room_again = trio.Event()
         self._wait.cancel()
 
 

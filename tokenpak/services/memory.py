@@ -209,13 +209,15 @@ class PlanMemory:
                 return False
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                current = os.fstat(self._file).st_nlink > 0
             except BlockingIOError:
                 time.sleep(_LOCK_PAUSE_S)
                 continue
-            except OSError:
-                return False  # a file system without locks
+            except OSError:  # a file system without locks, or a failing one
+                self.close()
+                return False
             self._tries = _LOCK_TRIES
-            if os.fstat(self._file).st_nlink:
+            if current:
                 return True
             self._open()
         self._tries = 1

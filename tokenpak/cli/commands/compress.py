@@ -16,7 +16,7 @@ FormatName = Literal["anthropic", "openai", "responses"]
 
 
 def compress(
-    body: Path,
+    body: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     *,
     format: FormatName | None = None,  # noqa: A002 - the word of the option
     json: Annotated[bool, Parameter(negative="")] = False,

@@ -14,7 +14,7 @@ from tokenpak.cli.demonstration.stage import StageError
 FAILED = 1
 INTERRUPTED = 130
 WIDTH = 140
-"""Columns where output goes to no terminal: tables must not be folded in a log."""
+"""Columns the tables need. A narrower terminal breaks lines, a log has none to break: figures are never cut."""
 
 
 def demo(*, sessions: Path | None = None) -> int:
@@ -53,7 +53,8 @@ def _run(replays: Sequence[Replay]) -> Result:
     from tokenpak.cli.demonstration.report import show
     from tokenpak.services.tokens import load_counter, search_path
 
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = Console()
+    console.width = max(WIDTH, console.width)
     console.print("Starting the service and the embedded provider …")
     counter = load_counter(search_path())
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -13,7 +13,7 @@ from tokenpak.cli.demonstration.bill import PRICES, Side
 from tokenpak.cli.demonstration.run import Outcome, Result
 
 MILLION = 1_000_000
-AGENT_WIDTH = 21
+AGENT_WIDTH = 16
 
 
 def show(result: Result, console: Console) -> None:
@@ -38,7 +38,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def _table(*columns: str, left: int = 1) -> Table:
     """Columns whose cells stay on one line; the first `left` of them hold words, the others figures."""
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for nth, column in enumerate(columns):
         table.add_column(column, justify="left" if nth < left else "right", no_wrap=True)
     return table
@@ -53,28 +53,17 @@ def total(sides: Sequence[Side]) -> Side:
     return Side(sum(s.tokens for s in sides), sum(s.last for s in sides), sum(s.bill for s in sides))
 
 
-def sessions(result: Result) -> Table:
+def sessions(result: Result) -> RenderableType:
     """A line a session, and their sum."""
-    title = f"Input tokens without and with TokenPak, by {result.tokenizer}"
-    table = _table(
-        title,
-        "session",
-        "agent",
-        "requests",
-        "edited",
-        "last request",
-        "",
-        "all requests",
-        "",
-        "bill",
-        "prefix",
-        left=2,
-    )
+    figures = ("requests", "edited", "last request", "", "all saved", "", "bill", "prefix")
+    table = _table("session", "agent", *figures, left=2)
     for outcome in result.outcomes:
         _line(table, outcome.ident, outcome.agent, [outcome])
     table.add_section()
     _line(table, "all", f"{len(result.outcomes)} sessions", result.outcomes)
-    return _titled(f"Input tokens without → with TokenPak, counted by {result.tokenizer}", table)
+    title = f"Input tokens without → with TokenPak, counted by {result.tokenizer}"
+    note = "  prefix: requests that extend, byte for byte as the provider caches them, what was sent before"
+    return Group(_titled(title, table), Text(note, style="dim"))
 
 
 def _line(table: Table, name: str, agent: str, outcomes: Sequence[Outcome]) -> None:
@@ -87,7 +76,7 @@ def _line(table: Table, name: str, agent: str, outcomes: Sequence[Outcome]) -> N
         f"{sum(o.edited for o in outcomes):,}",
         f"{without.last:,} → {with_it.last:,}",
         percent(without.last, with_it.last),
-        f"{without.tokens:,} → {with_it.tokens:,}",
+        f"{without.tokens - with_it.tokens:,}",
         percent(without.tokens, with_it.tokens),
         percent(without.bill, with_it.bill),
         Text(f"{pairs - breaks}/{pairs}", style="red" if breaks else "green"),

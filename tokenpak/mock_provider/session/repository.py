@@ -24,7 +24,7 @@ class Repository:
 
     def __init__(self, rng: Random, modules: int) -> None:
         self._rng = rng
-        self.modules: list[Module] = [write_module(rng, nth, rng.randint(10, 13)) for nth in range(modules)]
+        self.modules: list[Module] = [write_module(rng, nth, rng.randint(11, 14)) for nth in range(modules)]
         self.files: dict[str, str] = {f"{PACKAGE}/{module.name}.py": module.text for module in self.modules}
         self.files[f"{ROOT}/Makefile"] = "test:\n\tpython -m pytest -q\n\nlint:\n\truff check src tests\n"
 
