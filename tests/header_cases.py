@@ -167,6 +167,9 @@ def cases():
                 response_frame="bare",
                 response=[(b"ETag", b'"x"')],
             )
+    for status, size in ((304, b"4711"), (204, b"0")):
+        lines = [(b"Content-Length", size)]
+        yield case(f"bodiless-{status}-length", status=status, response_frame="bare", response=lines)
     for status, frame in itertools.product((200, 404, 301), ("length", "bare")):
         yield case(f"head-{status}-{frame}", method=b"HEAD", request_frame="none", status=status, response_frame=frame)
     for method in (b"GET", b"DELETE", b"PUT", b"PATCH", b"OPTIONS", b"PROPFIND"):

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from tests.core.contract import Front, changed_blocks
+from tests.core.readings import played
 from tests.core.sessions import agent_session, body_of
-from tests.core.test_pipeline import played
 from tests.core.writing import written
 from tokenpak.core import expand as module
 from tokenpak.core import markers

@@ -1,5 +1,7 @@
 """The grammar: what is written is read back as meant, and nothing else is read as a marker."""
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -93,7 +95,7 @@ NOT_ONE_SPELLING = [
     "[lines 12-66: same as lines 12-66 of Read x #482913]",
     "[lines 12-66: same as lines 1-66 of Read x #482913]",
     "[lines 66-12: same as in Read x #482913]",
-    "[lines ١-٣: same as in Read x #482913]",
+    "[lines \u0661-\u0663: same as in Read x #482913]",
     "[lines 1-3: same as in Read x #٤٨٢٩١٣]",
     "[lines 1-3: same as in Read x #48291]",
     "[lines 1-3: same as in Read x #4829133]",
@@ -148,9 +150,7 @@ def test_what_does_not_read_like_one_does_not(line: str):
     assert not looks_like(line)
 
 
-def test_looking_is_quick_in_texts_made_to_be_slow(time_limit: float = 2.0):
-    import time
-
+def test_looking_is_quick_in_texts_made_to_be_slow():
     began = time.perf_counter()
     for text in (
         "[1 lines: same as " * 20_000,
@@ -159,7 +159,7 @@ def test_looking_is_quick_in_texts_made_to_be_slow(time_limit: float = 2.0):
         '[1 lines, numbered as "' * 20_000 + ": same as x",
     ):
         looks_like(text)
-    assert time.perf_counter() - began < time_limit
+    assert time.perf_counter() - began < 2.0
 
 
 # ---------------------------------------------------------------- displayed numbers

@@ -158,8 +158,8 @@ def test_each_peer_gets_its_own_acknowledgements(settings):
 # Death
 
 
-async def test_killed_under_load_it_loses_nothing_and_doubles_nothing(settings):
-    requests, kills = 4000, 4
+@pytest.mark.parametrize(("requests", "kills"), [(4000, 4), pytest.param(60_000, 80, marks=pytest.mark.long)])
+async def test_killed_under_load_it_loses_nothing_and_doubles_nothing(settings, requests, kills):
     with writer(settings) as it:
         await trio.to_thread.run_sync(it.wait_until_up)
         async with Recorder(settings.paths, FRONT) as recorder, trio.open_nursery() as nursery:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from tests.core.contract import LOW, Words
+from tests.core.readings import REPEATED, anthropic, worked
 from tests.core.sessions import agent_session, body_of
-from tests.core.test_pipeline import REPEATED, anthropic, worked
 from tests.core.writing import any_style, restyled, written
 from tokenpak.core.body.model import Unit
 from tokenpak.core.markers import taken_apart

@@ -25,8 +25,7 @@ def shape(connection):
     found = {}
     for table in ("request", "pass_tally"):
         found[table] = [
-            connection.execute(f"PRAGMA {what}({table})").fetchall()
-            for what in ("table_info", "foreign_key_list", "index_list")
+            connection.execute(f"PRAGMA {what}({table})").fetchall() for what in ("table_info", "foreign_key_list")
         ]
     indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
     return found, connection.execute(indexes).fetchall()

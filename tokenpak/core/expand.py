@@ -34,10 +34,10 @@ class _Source:
             lines = self._lines(start, last - first + 1)
             if len(lines) != last - first + 1:
                 return None  # too few are left here, fewer further on
-            run = markers.taken_apart("\n".join(lines))
-            style = run.styles[0]
-            if style and run.numbers == list(range(first, last + 1)) and all(each is style for each in run.styles):
-                return run.bodies, style
+            style = markers.first_style(lines[0])
+            bodies = style.bodies(lines, first) if style else None
+            if style and bodies is not None:
+                return bodies, style
         return None
 
     def by_anchor(self, anchor: str, count: int) -> list[str] | None:

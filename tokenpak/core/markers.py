@@ -63,6 +63,15 @@ class Style(msgspec.Struct, frozen=True):
         """What stands before the text of line `number`."""
         return str(number).rjust(self.width) + self.separator
 
+    def bodies(self, lines: Sequence[str], first: int) -> list[str] | None:
+        """The texts of lines that are numbered from `first` on in this style; None where one is not."""
+        if self.width and len(str(first + len(lines) - 1)) >= self.width:
+            return None  # without a blank before it a number does not show that it is padded
+        prefixes = [f"{number:>{self.width}}{self.separator}" for number in range(first, first + len(lines))]
+        if not all(map(str.startswith, lines, prefixes)):
+            return None
+        return [line[len(prefix) :] for line, prefix in zip(lines, prefixes, strict=True)]
+
 
 _STYLES: dict[tuple[int, str], Style] = {(w, s): Style(w, s) for w in range(18) for s in ("→", "\t", ":")}
 

@@ -183,9 +183,12 @@ def stop_by_exception() -> None:
 
 
 def _stop_when_orphaned() -> None:
+    # A signal delivered to this thread would leave the main thread asleep in C, where Python's handler never runs.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     while not parent_gone():
         time.sleep(PARENT_POLL_S)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if (main := threading.main_thread().ident) is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
 
 
 def _end_on_signal() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.core.contract import Words
+from tests.core.readings import REPEATED, anthropic, responses
 from tests.core.sessions import agent_session, body_of
-from tests.core.test_pipeline import REPEATED, anthropic, responses
 from tests.core.writing import written
 from tokenpak.cli.commands.compress import compress, guessed
 from tokenpak.core.patch import Format

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.core.contract import LOW
-from tests.core.test_pipeline import REPEATED, anthropic, responses, worked
+from tests.core.readings import REPEATED, anthropic, responses, worked
 from tokenpak.cli.commands.expand import expand
 from tokenpak.core.body import canonical, read
 from tokenpak.core.patch import Format

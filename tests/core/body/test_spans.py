@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -78,8 +79,8 @@ def test_offsets_cut_the_raw_string_where_the_text_is_cut(text: str, seed: int, 
     positions = sorted(int(place * len(text)) for place in places)
     cuts = [0, *positions, len(text)]
     found = [0, *offsets(raw, text, positions), len(raw)]
-    pieces = [json.loads(b'"' + raw[a:b] + b'"') for a, b in zip(found, found[1:], strict=False)]
-    assert pieces == [text[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [json.loads(b'"' + raw[a:b] + b'"') for a, b in pairwise(found)]
+    assert pieces == [text[a:b] for a, b in pairwise(cuts)]
 
 
 def test_offsets_in_long_lines_of_wide_characters():

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tokenpak.cli.demonstration.client import ProviderGone
 from tokenpak.cli.demonstration.replay import BadSession, Replay, made_up, recorded
 from tokenpak.cli.demonstration.run import Result, demonstrate
 from tokenpak.cli.demonstration.stage import StageError
@@ -33,7 +34,7 @@ def demo(*, sessions: Path | None = None) -> int:
     try:
         replays = made_up() if sessions is None else recorded(sessions)
         result = _run(replays)
-    except (BadSession, StageError) as error:
+    except (BadSession, ProviderGone, StageError) as error:
         sys.stderr.write(f"tokenpak: {error}\n")
         return FAILED
     except KeyboardInterrupt:

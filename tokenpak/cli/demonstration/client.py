@@ -1,5 +1,6 @@
 """The client of a demonstration: sends a body through TokenPak, and asks the provider what it received."""
 
+import json
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,10 @@ ENDS = {
 """What a complete stream of each format contains in its last event."""
 
 TIMEOUT_S = 60.0
+
+
+class ProviderGone(Exception):  # noqa: N818 - named by what is the case
+    """The witness is lost; without it nothing can be proved."""
 
 
 class _Logged(msgspec.Struct):
@@ -74,16 +79,20 @@ class Client:
         return Turn(body, received, failure)
 
     def _received(self) -> tuple[bytes, ...]:
-        raw = self._provider.get("/__mock/log", params={"after": self._seen, "fields": "head"}).content
+        raw = self._asked(f"/__mock/log?after={self._seen}&fields=head")
         numbers = [entry.seq for entry in msgspec.json.decode(raw, type=list[_Logged])]
         self._seen = max([self._seen, *numbers])
-        return tuple(self._provider.get(f"/__mock/bodies/{number}").content for number in numbers)
+        return tuple(self._asked(f"/__mock/bodies/{number}") for number in numbers)
+
+    def _asked(self, path: str) -> bytes:
+        try:
+            return self._provider.get(path).raise_for_status().content
+        except httpx.HTTPError as error:
+            raise ProviderGone(f"the embedded provider does not say what it received: {error}") from error
 
 
 def encoded(body: dict[str, Any]) -> bytes:
     """A body as clients encode it: compact JSON in UTF-8, escaped only where UTF-8 cannot say it."""
-    import json
-
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair, which some terminals print

@@ -6,6 +6,7 @@ replaced by markers, every other byte of it unchanged; and `expand`, given nothi
 edited string back, letter for letter. No parser of the product's is used for it.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -97,6 +98,4 @@ def _expanded_back(fmt: Format, ours: Sequence[bytes], received: bytes) -> str |
 
 
 def _text(raw: bytes | str) -> str:
-    import json
-
     return str(json.loads(raw))

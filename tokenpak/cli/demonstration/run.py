@@ -1,5 +1,6 @@
 """A demonstration from beginning to end: start, replay, prove, read the store, stop, look for what was left."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,8 +111,6 @@ def replayed(replay: Replay, client: Client, counter: Counter, progress: Progres
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    import json
-
     found: dict[str, Any] = json.loads(body)  # as the client's own was made: half surrogates included
     return found
 

@@ -34,6 +34,7 @@ TAIL_BYTES = 3000
 POLL_S = 0.02
 PR_SET_PDEATHSIG = 1
 
+MODULE = ("-m", "tokenpak.cli.main")
 PROVIDERS = ("anthropic", "openai", "google", "ollama")
 
 
@@ -54,7 +55,7 @@ class Program:
         self._log = log
         with log.open("ab") as words:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", "tokenpak.cli.main", *arguments),
+                (sys.executable, *MODULE, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=words,
@@ -127,8 +128,7 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        left = self.strike()
-        if kind is None and not left:
+        if not self.strike():
             shutil.rmtree(self.place, ignore_errors=True)
 
     def start(self) -> None:
@@ -148,10 +148,22 @@ class Stage:
     def strike(self) -> list[str]:
         """Stop everything, last started first. What is still running or listening then, in words. May be repeated."""
         ports = [int(program.url.rpartition(":")[2]) for program in self._programs]
-        while self._programs:
-            program = self._programs.pop()
-            self.exit_codes[program.name] = program.stop()
-        return _left(self.paths, ports)
+        with _undisturbed():
+            while self._programs:
+                program = self._programs.pop()
+                self.exit_codes[program.name] = program.stop()
+            return _left(self.paths, ports)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No second Ctrl-C may break the tidying up, which has bounds of its own."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _left(paths: Paths, ports: Sequence[int]) -> list[str]:

@@ -7,6 +7,7 @@ nearest source anyway, and common windows (blank, brace, blank) stay cheap.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tokenpak.core.markers import Lines, Style
@@ -103,6 +104,7 @@ class Source(NamedTuple):
     end: int
     labels: tuple[str, ...]
     path: str
+    whole: bool = False
 
     def by_number(self, first: int, last: int) -> int | None:
         """Where the lines displayed as first..last begin, following each other in one style."""
@@ -118,13 +120,27 @@ class Source(NamedTuple):
 
     def by_anchor(self, anchor: str, count: int) -> int | None:
         """Where `count` lines begin of which the first begins with the anchor."""
-        if anchor not in self.text:
-            return None
-        lines, ids = self.rows.lines, self.rows.ids
-        for at in range(self.start, self.end - count + 1):
-            if lines[at].lstrip().startswith(anchor) and _CUT not in ids[at : at + count]:
+        for start in self._starts(anchor):
+            at = self.start + start
+            if at + count <= self.end and _CUT not in self.rows.ids[at : at + count]:
                 return at
         return None
+
+    def _starts(self, anchor: str) -> Iterator[int]:
+        """The rows, counted from the source's first, whose lines begin with the anchor, blanks set aside."""
+        text = self.text
+        if anchor not in text:
+            return
+        if not self.whole:
+            lines = self.rows.lines[self.start : self.end]
+            yield from (at for at, line in enumerate(lines) if line.lstrip().startswith(anchor))
+            return
+        at = text.find(anchor)
+        while at >= 0:
+            start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            if not text[start:at].strip():
+                yield text.count("\n", 0, start)
+            at = text.find(anchor, end) if end >= 0 else -1
 
 
 class Index:
@@ -159,7 +175,7 @@ class Index:
             rows.take(read, begin, end)
             rows.cut()
             self._enter(read.ids[begin:end], base)
-        source = Source(read.text, rows, start, len(rows.ids), labels, path)
+        source = Source(read.text, rows, start, len(rows.ids), labels, path, whole=len(stays) == 1)
         self._sources.append(source)
         self._starts.append(start)
         for label in labels:
