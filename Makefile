@@ -31,7 +31,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test-long: $(READY)
-	$(BIN)/python -m pytest -m long
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long
 
 clients: $(READY)
 	$(BIN)/python -m pytest -m clients -rs

@@ -75,11 +75,13 @@ def rows_equal_requests(running, noticed):
     return eventually(f"{noticed.sent} closed rows", settled, 30)
 
 
-def test_two_hundred_worker_kills_in_a_minute(setting):
+@pytest.mark.parametrize("kills", [40, pytest.param(200, marks=pytest.mark.long)])
+def test_workers_killed_all_the_time(setting, kills):
+    """200 kills in a minute, and a shorter form of the same."""
     _, running = setting
 
     async def kill_on():
-        for _ in range(200):
+        for _ in range(kills):
             found = running.named("worker")
             if found:
                 with_suppress(random.choice(found).kill)
@@ -143,7 +145,8 @@ def test_control_killed(setting):
     assert set(rows_equal_requests(running, noticed)) == {"done"}
 
 
-def test_serving_slots_killed_fifty_times_refuse_no_connection(setting):
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.long)])
+def test_serving_slots_killed_again_and_again_refuse_no_connection(setting, kills):
     _, running = setting
     refused, probes = [], []
 
@@ -161,7 +164,7 @@ def test_serving_slots_killed_fifty_times_refuse_no_connection(setting):
         until = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(probe, until)
-            for _ in range(50):
+            for _ in range(kills):
                 for process in running.named("front"):
                     with_suppress(process.kill)
                 await trio.sleep(0.5)
@@ -169,7 +172,7 @@ def test_serving_slots_killed_fifty_times_refuse_no_connection(setting):
 
     trio.run(main)
     assert not refused
-    assert len(probes) > 1000
+    assert len(probes) > 20 * kills
 
     async def served():
         agent = Agent(running.port)

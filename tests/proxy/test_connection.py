@@ -213,10 +213,12 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch):
 # Draining
 
 
-async def test_an_idle_connection_ends_at_once():
+async def test_an_idle_connection_ends_at_once(monkeypatch):
     async with served(path) as it:
         await it.client.send(GET % 1)
         await it.client.message()
+        await wire.wait_until(lambda: it.connection._is_idle)
+        monkeypatch.setattr(module, "LINGER_S", 0)
         it.drain()
         await it.is_over(0.3)
         assert await it.client.ended() == "fin"
@@ -229,6 +231,29 @@ async def test_a_new_connection_may_still_say_something():
         reply = await it.client.message()
         assert (reply.body, reply.value("connection")) == (b"/1", b"close")
         assert await it.client.ended() == "fin"
+
+
+async def test_a_busy_connection_is_told_with_its_next_answer():
+    async with served(path) as it:
+        await it.client.send(GET % 1)
+        await it.client.message()
+        it.drain()
+        await it.client.send(GET % 2)
+        reply = await it.client.message()
+        assert (reply.body, reply.value("connection")) == (b"/2", b"close")
+        await it.is_over()
+
+
+async def test_a_request_that_comes_at_the_very_last_moment_is_served(monkeypatch):
+    async with served(path) as it:
+        await it.client.send(GET % 1)
+        await it.client.message()
+        await wire.wait_until(lambda: it.connection._is_idle)
+        monkeypatch.setattr(module, "LINGER_S", 0)
+        it.drain()  # the reader has been told, and has not run yet
+        it.client.stream.socket._sock.send(GET % 2)
+        monkeypatch.undo()
+        assert (await it.client.message()).body == b"/2"
 
 
 async def test_a_silent_new_connection_ends_soon():

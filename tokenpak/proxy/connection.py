@@ -5,9 +5,10 @@ wait for bytes (idleness, a drain, a next request that has already been read) do
 reader waits in, so no second task is needed to watch the clock.
 
 Ending is where the difficulty lies. Closing a socket on data nobody has read resets the connection, and a reset may
-destroy an answer that is still on its way. So an ordinary end sends FIN and reads on for a moment; an idle connection
-is left alone where a request is already arriving; and only an answer whose client would mistake FIN for its end
-(HTTP/1.0) is broken off by a reset.
+destroy an answer that is still on its way. So an ordinary end sends FIN and reads on for a moment; a connection is not
+closed for idleness where a request is arriving, and when a drain begins a busy one gets the moment it takes to be told
+`connection: close` with one more answer; and only an answer whose client would mistake FIN for its end (HTTP/1.0) is
+broken off by a reset.
 """
 
 import contextlib
@@ -40,7 +41,9 @@ AHEAD_BOUND = 1024 * 1024
 """Bytes of next requests kept while one is being answered; beyond it reading stops, and so does seeing a client leave."""
 
 LINGER_S = 0.5
-"""How long an ended connection is read to its end, and how long a new one may take to say something while draining."""
+"""How long an ended connection is read to its end, and how long one may have been idle when a drain begins that is
+likely to be used again at this very moment.
+"""
 
 WRITE_S = 900.0
 """How long a client may take none of the bytes offered to it."""
@@ -58,10 +61,9 @@ class Connection:
         self._is_draining = is_draining
         self._is_idle = True
         self._has_ended = False
-        self._served = 0
         self._ahead = 0
-        self._began = trio.current_time()
-        self._deadline = self._began + self._keep_alive_s
+        self._idle_since = trio.current_time()
+        self._deadline = self._idle_since + self._keep_alive_s
         self._wait = trio.CancelScope()
         self._writing = trio.Lock()
         self._nursery: trio.Nursery
@@ -83,15 +85,11 @@ class Connection:
             self._stream.socket.close()
 
     def drain(self) -> None:
-        """End now if idle, else after the answer under way, or after the request that is just arriving."""
+        """End after the answer under way; now if idle for a while; else in the moment a next request would take."""
         if not self._is_idle or self._has_ended:
             return
-        if self._stream.socket.is_readable() or not self._protocol.is_fresh:
-            self._expire_at(trio.current_time() + LINGER_S)
-        elif self._served:
-            self._expire_at(-inf)
-        else:
-            self._expire_at(self._began + LINGER_S)
+        arriving = self._stream.socket.is_readable() or not self._protocol.is_fresh
+        self._expire_at((trio.current_time() if arriving else self._idle_since) + LINGER_S)
 
     def abort(self) -> None:
         """End at once, whoever is reading or writing; the client sees a reset."""
@@ -133,7 +131,6 @@ class Connection:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await put.send(event)
 
-        self._served += 1
         self._nursery.start_soon(exchange)
         return deliver
 
@@ -150,7 +147,7 @@ class Connection:
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     return
             if self._wait.cancelled_caught:
-                if self._protocol.is_ahead and self._is_idle and not self._has_ended:
+                if not self._has_ended and self._is_idle and self._has_more():
                     continue
                 return
             if not self._has_ended:
@@ -182,7 +179,8 @@ class Connection:
         if not idle:
             self._deadline = inf
             return
-        self._expire_at(trio.current_time() + self._keep_alive_s)
+        self._idle_since = trio.current_time()
+        self._expire_at(self._idle_since + self._keep_alive_s)
         if self._is_draining():
             self.drain()
 
@@ -198,6 +196,15 @@ class Connection:
             await self._stream.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the client was faster
+
+    def _has_more(self) -> bool:
+        """Whether a wait was cut short although a request is there: read ahead already, or come at the last moment."""
+        if self._protocol.is_ahead:
+            return True
+        if not self._stream.socket.is_readable():
+            return False
+        self._expire_at(trio.current_time() + LINGER_S)
+        return True
 
     def _expire_at(self, deadline: float) -> None:
         """Let the wait for bytes end then: the one under way, or the next."""

@@ -131,6 +131,25 @@ def test_bounds_are_taken_against_us():
     assert talk.asked(shown(lines(20)), weigher=Loose()) == []
 
 
+def test_a_marker_that_has_to_say_too_much_is_not_worth_it():
+    """How lines are numbered is added last; where it costs what the marker saves, the lines stay."""
+
+    class Dear(Words):
+        def at_least(self, text: str) -> int:
+            return 100
+
+        def at_most(self, text: str) -> int:
+            return 110 if "numbered as" in text else 10
+
+    talk = Talk()
+    talk.sent("\n".join(f"{n}\t{line}" for n, line in enumerate(lines(60), 1)))
+    assert talk.asked(shown(lines(20)), weigher=Dear()) == []
+    (change,) = talk.asked(shown([*lines(20), "x"]), weigher=Dear())
+    assert change.saved == 90
+    repeated = [*lines(20), "between", *lines(20, 100), "again", *lines(20, 100)]
+    assert all(change.saved > 0 for change in talk.asked("\n".join(repeated), weigher=Dear()))
+
+
 def test_a_text_may_refer_to_itself():
     block = lines(SAME_TEXT.lines)
     words = Talk().words("\n".join([*block, "between", *block]))

@@ -254,20 +254,26 @@ class _Search:
 
     def changes(self, runs: Sequence[Run]) -> list[Change]:
         """The runs as changes. What the markers must say about numbering is known only now: it depends on what stays."""
-        if not runs:
-            return []
+        finished = self._all_finished(runs)
+        while not all(self._net(run, marker) > 0 for run, marker in finished):  # what they must say made some too dear
+            paying = [run for run, marker in finished if self._net(run, marker) > 0]
+            finished = self._all_finished([run for run in paying if run.marker.label != markers.SELF])
         lines = self._target.read.lines.lines
-        replaced = {i for run in runs for i in range(run.at, run.at + run.length)}
-        style = next((style for i, style in enumerate(self._here.styles) if style and i not in replaced), None)
         out, at, line = [], 0, 0
-        for run in runs:
+        for run, marker in finished:
             at += sum(len(each) + 1 for each in lines[line : run.at])
             length = sum(len(each) + 1 for each in lines[run.at : run.at + run.length]) - 1
-            marker = self._finished(run, style)
             words = markers.render(marker)
             out.append(Change(self._target.part, at, at + length, words, NAME, self._net(run, marker)))
             at, line = at + length + 1, run.at + run.length
         return out
+
+    def _all_finished(self, runs: Sequence[Run]) -> list[tuple[Run, Marker]]:
+        if not runs:
+            return []
+        replaced = {i for run in runs for i in range(run.at, run.at + run.length)}
+        shown = next((style for i, style in enumerate(self._here.styles) if style and i not in replaced), None)
+        return [(run, self._finished(run, shown)) for run in runs]
 
     def _finished(self, run: Run, shown: Style | None) -> Marker:
         """The marker with its check, and with the numbering spelled out where nothing in sight tells it."""
