@@ -1,7 +1,7 @@
 import pytest
 
 from tokenpak.core.client import Client
-from tokenpak.core.patch import Format
+from tokenpak.core.patch import Format, Patch, Tally
 from tokenpak.core.route import Route
 from tokenpak.core.usage import Observation, Usage
 from tokenpak.proxy.row import Course, closed, opened
@@ -51,3 +51,13 @@ async def test_added_time_is_what_the_request_waited_for_us(course):
 async def test_error_code(course, fault, seen, code):
     course.fault = fault
     assert closed(course, seen, 2).error_code == code
+
+
+@pytest.mark.parametrize(("claims", "saved"), [(True, {"line-runs": 90}), (False, {})])
+async def test_a_count_or_a_prewarm_claims_no_saving(course, claims, saved):
+    patch = Patch((), (), 0, bytes(16), (Tally("line-runs", 1, 90),), {}, 0, "o200k_base")
+    course.compressed = Compressed(b"", "worker", patch=patch, claims=claims)
+    end = closed(course, Observation(), 2)
+    assert {name: tally.saved for name, tally in end.passes.items()} == saved
+    assert (end.counter is None) is not claims
+    assert end.plan_hash == bytes(16).hex()

@@ -69,6 +69,7 @@ def opened(course: Course, front: str) -> RequestOpened:
 def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
     """The row as it closes; `seen` is what the tap read in the response, an empty one where there was none."""
     done, patch = course.compressed, course.compressed.patch if course.compressed else None
+    claimed = patch if done is not None and done.claims else None
     return RequestClosed(
         id=course.id,
         closed_ns=now_ns,
@@ -84,8 +85,8 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         bytes_response=course.size_back,
         compression=done.how if done else "unread",
         reason=done.reason if done else course.why_unread,
-        passes={tally.name: PassTally(tally.edits, tally.saved) for tally in patch.tallies} if patch else {},
-        counter=patch.counter if patch else None,
+        passes={tally.name: PassTally(tally.edits, tally.saved) for tally in claimed.tallies} if claimed else {},
+        counter=claimed.counter if claimed else None,
         plan_hash=patch.plan.hex() if patch else None,
         defects=patch.defects if patch else 0,
         echo=seen.echo,

@@ -32,7 +32,8 @@ _COMMITS = 3
 class Compressed(msgspec.Struct, frozen=True):
     """A body ready to be sent. body: the same object when nothing was edited. reason: why no worker's answer was used.
 
-    family: the conversation. outline: what the body says of itself, None where it cannot be read.
+    outline: what the body says of itself, None where it cannot be read. claims: False for a count or a pre-warm, which
+    save nobody anything.
     """
 
     body: bytes
@@ -42,6 +43,7 @@ class Compressed(msgspec.Struct, frozen=True):
     outline: Outline | None = None
     queue_ms: float | None = None
     worker_ms: float | None = None
+    claims: bool = True
 
     @property
     def session(self) -> str | None:
@@ -88,8 +90,8 @@ class Dispatch:
             return self._counted(Compressed(body, "literal", "below_floor", outline=about))
         found = await self._asked(fmt, body, about)
         if _is_a_turn(kind, about):
-            found = self._committed(found, fmt, body, about)
-        return self._counted(found)
+            return self._counted(self._committed(found, fmt, body, about))
+        return self._counted(msgspec.structs.replace(found, claims=False))
 
     def _committed(self, found: Compressed, fmt: Format, body: bytes, about: Outline) -> Compressed:
         """What is sent, remembered; where a request that was quicker sent the same blocks otherwise, theirs holds."""
