@@ -120,18 +120,16 @@ def test_behind_a_planned_form_that_cannot_be_expanded_nothing_new_is_edited():
 
 
 def test_only_what_is_sent_literally_is_a_source():
-    """The second reading was sent as a marker: the third refers to the first."""
-    _, decided = walked(session(TEXT, TEXT, TEXT), Words())
-    markers = [changes[0].new for changes in decided if changes]
-    assert len(markers) == 2
-    literal, *rest = session(TEXT + "\nx", TEXT + "\nx").units
-    del literal, rest
-    view = session(TEXT, TEXT, TEXT)
-    conversation, walk = Conversation(view.format), list(steps(view))
-    everything = Change(0, 0, len(TEXT), "gone", "x", 1)
-    for step in walk[:4]:
-        conversation.advance(step, (everything,) if step.target else (), None)
-    assert conversation.advance(walk[5], None, Words() if conversation.sound else None) == ()
+    """The second reading went as a marker that stands for its last lines; the third finds them in the first one only."""
+    head, tail = "\n".join(TEXT.split("\n")[:10]), "\n".join(TEXT.split("\n")[10:])
+    conversation, walk = Conversation(Format.ANTHROPIC), list(steps(session(TEXT, TEXT, TEXT)))
+    for step in walk[:5]:
+        conversation.advance(step, () if step.target else (), None)
+    (change,) = conversation.advance(walk[5], None, Words())
+    assert change.new.startswith("[lines 1-30: same as in Read r/a.py")
+    (third,) = conversation.advance(walk[7], (), None) or conversation._texts(walk[7].block, None, Words())
+    assert third.new.startswith("[lines 1-30: same as in Read r/a.py")
+    del head, tail
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,30 @@ def test_one_false_marker_makes_the_whole_text_opaque():
     assert expanded("\n".join(NUMBERED), good) == "\n".join(NUMBERED)
 
 
+def test_also_one_that_stands_before_the_true_ones():
+    marker = Marker(4, "Read r/a.py", 1, None, (1, 4))
+    for false in (markers.render(FALSE), "x " + markers.render(FALSE)):
+        assert last(marker, NUMBERED, "\n".join(NUMBERED), around=(false + "\n", "")).startswith(false + "\n[lines")
+    assert last(marker, NUMBERED, "\n".join(NUMBERED), around=("x\n", "")) == "\n".join(["x", *NUMBERED])
+
+
+@pytest.mark.parametrize("look", ["", "\nsee " + markers.render(FALSE)])
+def test_what_looks_like_a_marker_is_no_source_whoever_said_it(look: str):
+    text = "\n".join(PLAIN) + look
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "Write", "arguments": json.dumps({"path": "a", "content": text})},
+    }
+    head = [{"role": "user", "content": "go"}, {"role": "assistant", "content": text, "tool_calls": [call]}]
+    for label in ("assistant text", "content of Write a"):
+        marker = Marker(4, label, None, None, None, "alpha")
+        words = signed(written({"messages": [*head, {"role": "user", "content": ""}]}), marker, PLAIN)
+        body = written({"messages": [*head, {"role": "user", "content": words}]})
+        found = blocks_in(Format.OPENAI_CHAT, expand_body(Format.OPENAI_CHAT, body))[-1].texts[0].text
+        assert found == (words if look else "\n".join(PLAIN))
+
+
 def test_a_text_with_a_false_marker_is_no_source():
     spoilt = "\n".join([*NUMBERED, markers.render(FALSE)])
     assert last(Marker(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED, spoilt).startswith("[")

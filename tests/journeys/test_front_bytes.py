@@ -213,3 +213,10 @@ async def test_the_listening_socket_outlives_the_slot():
         await front.exit_code(within_s=4)
         with socket.create_connection(("127.0.0.1", front.port), timeout=1):
             pass
+
+
+async def test_a_stop_is_heard_as_soon_as_the_slot_is_ready():
+    for _ in range(3):
+        async with wire.provider(always_ok) as provider, front_process.slot(provider.url) as front:
+            front.stop()
+            assert await front.exit_code(within_s=2) == 0

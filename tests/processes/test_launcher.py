@@ -55,9 +55,11 @@ import os, signal, sys, time
 from tokenpak.processes.launcher import Signals
 signals = Signals()
 print("up", flush=True)
-while signals.stops < 2:
+told = 0
+while told < 2:
     signals.wait(None)
-    print(signals.stops, flush=True)
+    told = signals.stops
+    print(told, flush=True)
 """
 
 

@@ -11,6 +11,7 @@ and answers for its statistics on a socket of its own. The order of ending is th
 
 import os
 import resource
+import signal
 import sys
 import time
 from typing import NamedTuple
@@ -103,9 +104,11 @@ class _Front(NamedTuple):
             nursery.start_soon(upstream.sweep)
             await nursery.start(Server(statistics, own).run)
             await nursery.start(self._accept, over)
-            lifecycle.ready(paths, self.slot)
             try:
-                await lifecycle.wait_for_stop()
+                async with trio.open_nursery() as waiting:
+                    waiting.start_soon(self._say_ready)
+                    await lifecycle.wait_for_stop()
+                    waiting.cancel_scope.cancel()
             finally:
                 lifecycle.unready(paths, self.slot)
             self.app.drain()
@@ -114,6 +117,12 @@ class _Front(NamedTuple):
             result = await self._wind_down(over)
             nursery.cancel_scope.cancel()
         return result
+
+    async def _say_ready(self) -> None:
+        """Not before a stop signal would be heard: whoever reads that we are ready may send one at once."""
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            await trio.lowlevel.checkpoint()
+        lifecycle.ready(self.settings.paths, self.slot)
 
     async def _accept(self, over: trio.Event, *, task_status: trio.TaskStatus[object]) -> None:
         await self.server.run(task_status=task_status)
