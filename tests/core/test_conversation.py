@@ -119,17 +119,16 @@ def test_behind_a_planned_form_that_cannot_be_expanded_nothing_new_is_edited():
     assert conversation.advance(walk[7], None, Words()) == ()
 
 
-def test_only_what_is_sent_literally_is_a_source():
-    """The second reading went as a marker that stands for its last lines; the third finds them in the first one only."""
-    head, tail = "\n".join(TEXT.split("\n")[:10]), "\n".join(TEXT.split("\n")[10:])
-    conversation, walk = Conversation(Format.ANTHROPIC), list(steps(session(TEXT, TEXT, TEXT)))
+@pytest.mark.parametrize("literal", [True, False])
+def test_only_what_is_sent_literally_is_a_source(literal: bool):
+    conversation, walk = Conversation(Format.ANTHROPIC), list(steps(session(TEXT, TEXT)))
     for step in walk[:5]:
-        conversation.advance(step, () if step.target else (), None)
-    (change,) = conversation.advance(walk[5], None, Words())
-    assert change.new.startswith("[lines 1-30: same as in Read r/a.py")
-    (third,) = conversation.advance(walk[7], (), None) or conversation._texts(walk[7].block, None, Words())
-    assert third.new.startswith("[lines 1-30: same as in Read r/a.py")
-    del head, tail
+        conversation.advance(step, (), None)
+    changes = conversation.advance(walk[5], () if literal else None, None if literal else Words())
+    assert bool(changes) is not literal
+    first, second = conversation._index.named("Read r/a.py")
+    assert first.by_number(1, 30) is not None
+    assert (second.by_number(1, 30) is not None) is literal
 
 
 @pytest.mark.parametrize(

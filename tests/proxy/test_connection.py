@@ -102,7 +102,7 @@ async def test_an_application_hears_that_its_client_has_left_even_when_the_next_
 
     async with served(wait) as it:
         await it.client.send(GET % 1 + GET % 2)
-        await trio.sleep(0.02)
+        await wire.wait_until(lambda: it.connection._protocol.is_ahead)
         await it.client.close()
         with trio.fail_after(2):
             await heard.wait()
@@ -121,7 +121,7 @@ async def test_reading_ahead_is_bounded(monkeypatch):
         requests = [b"GET / HTTP/1.1\r\nHost: h\r\nX: %s\r\n\r\n" % (b"x" * 50_000)] * 200
         async with trio.open_nursery() as nursery:
             nursery.start_soon(it.client.send, b"".join(requests))
-            await trio.sleep(0.05)
+            await trio.testing.wait_all_tasks_blocked(0.02)
             assert it.connection._ahead < 100_000 + module.RECEIVE
             go_on.set()
             for _ in requests:
@@ -158,7 +158,7 @@ async def test_what_is_received_waits_for_the_application(monkeypatch):
 
     async with served(slow) as it:
         await it.client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000)
-        await trio.sleep(0.02)
+        await trio.testing.wait_all_tasks_blocked(0.02)
         assert it.connection._stream.socket.is_readable()
         go_on.set()
         await it.client.message()

@@ -466,7 +466,10 @@ async def test_silence_is_504_and_a_hang_up_502():
     async def hangs_up(peer, number):
         await peer.message()
 
-    async with wire.provider(silent) as provider, lab.front(provider.url, timeouts=httpx.Timeout(0.1)) as front:
+    async with (
+        wire.provider(silent) as provider,
+        lab.front(provider.url, timeouts=httpx.Timeout(0.1, connect=5)) as front,
+    ):
         assert (await asked(front, post())).status == 504
         assert (await row(front))[1].error_code == "upstream_silent"
     async with wire.provider(hangs_up) as provider, lab.front(provider.url) as front:
@@ -591,7 +594,7 @@ async def test_a_client_that_leaves_during_its_upload(path):
     async with wire.provider(Echo()) as provider, lab.front(provider.url) as front:
         client = await wire.connect(front.port)
         await client.send(http(f"POST {path} HTTP/1.1", b"", "Content-Length: 900000") + b"x" * 1000)
-        await trio.sleep(0.02)
+        await wire.wait_until(lambda: [exchange._body.size for exchange in front.app._under_way] == [1000])
         await client.close()
         _, closed = await row(front)
     assert (closed.state, closed.bytes_before) == ("client_gone", 1000)

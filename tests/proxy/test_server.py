@@ -24,6 +24,16 @@ def test_configuration_adds_nothing_of_its_own():
     assert (config.keep_alive_timeout, config.h11_max_incomplete_size, config.backlog) == (130, 65536, BACKLOG)
 
 
+def test_a_unix_socket_is_for_its_user_alone(tmp_path):
+    path = tmp_path / "s.sock"
+    sockets = configuration(f"unix:{path}", 5, 65536).create_sockets()
+    try:
+        assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        for each in sockets.insecure_sockets:
+            each.close()
+
+
 async def test_counts_connections():
     async with wire.provider(ok) as provider, lab.front(provider.url) as front:
         clients = [await wire.connect(front.port) for _ in range(3)]

@@ -258,14 +258,18 @@ async def test_a_body_nobody_reads_gives_its_connection_back_if_all_of_it_has_co
 
 
 async def test_cancellation_closes_the_connection(upstream):
+    arrived = trio.Event()
+
     async def answer(peer, number):
         await peer.message()
+        arrived.set()
         await peer.more()
 
     async with wire.provider(answer) as provider:
-        with trio.move_on_after(0.05) as scope:
-            await upstream.handle_async_request(request(provider.url))
-        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upstream.handle_async_request, request(provider.url))
+            await arrived.wait()
+            nursery.cancel_scope.cancel()
         await wire.wait_until(lambda: provider.closed == 1)
         found = upstream.statistics()
         assert (found.active, found.failed) == (0, 0)

@@ -33,6 +33,7 @@ def configuration(bind: str, keep_alive_s: float, header_limit_bytes: int) -> Co
     """
     config = Config()
     config.bind = [bind]
+    config.umask = 0o177  # a unix socket is for its user alone
     config.backlog = BACKLOG
     config.include_date_header = False
     config.include_server_header = False
