@@ -128,14 +128,11 @@ class Source(NamedTuple):
 
     def _starts(self, anchor: str) -> Iterator[int]:
         """The rows, counted from the source's first, whose lines begin with the anchor, blanks set aside."""
-        text = self.text
-        if anchor not in text:
-            return
-        if not self.whole:
+        text, at = self.text, self.text.find(anchor)
+        if at >= 0 and not self.whole:
             lines = self.rows.lines[self.start : self.end]
             yield from (at for at, line in enumerate(lines) if line.lstrip().startswith(anchor))
             return
-        at = text.find(anchor)
         while at >= 0:
             start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
             if not text[start:at].strip():

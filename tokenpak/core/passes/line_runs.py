@@ -12,6 +12,7 @@ The index grows block by block and is never rebuilt within a conversation: decid
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -168,7 +169,7 @@ class _Search:
             run = self._readable(at, source, there, count, threshold.lines * self._factor)
             if run is None:
                 continue
-            if self._net(run, run.marker) >= threshold.tokens * self._factor:
+            if run.weight - self._weigher.at_most(markers.render(run.marker)) >= threshold.tokens * self._factor:
                 return run
             self._worthless.reaches(source, there - at, run.at + run.length)  # no part of it is worth more
         return None
@@ -249,31 +250,33 @@ class _Search:
                 return each, at
         return None
 
-    def _net(self, run: Run, marker: Marker) -> int:
-        return run.weight - self._weigher.at_most(markers.render(marker))
-
     def changes(self, runs: Sequence[Run]) -> list[Change]:
         """The runs as changes. What the markers must say about numbering is known only now: it depends on what stays."""
-        finished = self._all_finished(runs)
-        while not all(self._net(run, marker) > 0 for run, marker in finished):  # what they must say made some too dear
-            paying = [run for run, marker in finished if self._net(run, marker) > 0]
-            finished = self._all_finished([run for run in paying if run.marker.label != markers.SELF])
-        lines = self._target.read.lines.lines
-        out, at, line = [], 0, 0
-        for run, marker in finished:
-            at += sum(len(each) + 1 for each in lines[line : run.at])
-            length = sum(len(each) + 1 for each in lines[run.at : run.at + run.length]) - 1
-            words = markers.render(marker)
-            out.append(Change(self._target.part, at, at + length, words, NAME, self._net(run, marker)))
-            at, line = at + length + 1, run.at + run.length
-        return out
+        worded = self._worded(runs)
+        while not all(net > 0 for _, _, net in worded):  # what they must say made some too dear
+            paying = [run for run, _, net in worded if net > 0]
+            worded = self._worded([run for run in paying if run.marker.label != markers.SELF])
+        ends = list(accumulate(map(len, self._target.read.lines.lines), initial=0))
+        return [
+            Change(
+                self._target.part,
+                ends[run.at] + run.at,
+                ends[run.at + run.length] + run.at + run.length - 1,  # a line feed a line, but for the last
+                words,
+                NAME,
+                net,
+            )
+            for run, words, net in worded
+        ]
 
-    def _all_finished(self, runs: Sequence[Run]) -> list[tuple[Run, Marker]]:
+    def _worded(self, runs: Sequence[Run]) -> list[tuple[Run, str, int]]:
+        """The runs with the words of their finished markers, and the tokens each saves net of them."""
         if not runs:
             return []
         replaced = {i for run in runs for i in range(run.at, run.at + run.length)}
         shown = next((style for i, style in enumerate(self._here.styles) if style and i not in replaced), None)
-        return [(run, self._finished(run, shown)) for run in runs]
+        worded = [(run, markers.render(self._finished(run, shown))) for run in runs]
+        return [(run, words, run.weight - self._weigher.at_most(words)) for run, words in worded]
 
     def _finished(self, run: Run, shown: Style | None) -> Marker:
         """The marker with its check, and with the numbering spelled out where nothing in sight tells it."""
