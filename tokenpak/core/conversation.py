@@ -116,18 +116,21 @@ class Conversation:
         return changes
 
     def _call(self, block: Block) -> None:
-        labels, path = self._names.call(block)
+        self._names.hear(block)
         for key, value in block.arguments:
             if _long_enough(value) and not markers.looks_like(value):
+                labels, path = self._names.call(block)
                 read = self._index.read(value, self._take_apart(value))
                 self._index.add(markers.argument_labels(key, labels), path, read, [(0, len(read.ids))])
 
     def _texts(self, block: Block, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
-        labels, path = self._names.text(block)
         changes: list[Change] = []
-        for part, text in enumerate(block.texts if labels else ()):
+        for part, text in enumerate(block.texts):
             if not _long_enough(text.text) or markers.looks_like(text.text):
                 continue
+            labels, path = self._names.text(block)
+            if not labels:
+                break
             read = self._index.read(text.text, self._take_apart(text.text))
             ours = [change for change in known or () if change.part == part]
             if known is None and weigher is not None:

@@ -84,21 +84,25 @@ class Expander:
         return expanded
 
     def _call(self, block: Block) -> Block:
-        labels, _ = self._names.call(block)
+        self._names.hear(block)
         for key, value in block.arguments:
-            self._show(markers.argument_labels(key, labels), _opaque_or_shown(value))
+            if "\n" in value and not markers.looks_like(value):
+                labels, _ = self._names.call(block)
+                self._show(markers.argument_labels(key, labels), _Source(value))
         return block
 
     def _expanded(self, block: Block) -> Block:
-        labels, _ = self._names.text(block)
         texts: list[str] = []
         for part, text in enumerate(block.texts):
-            if block.kind in _TARGETS and markers.looks_like(text.text):
-                words, source = self._text(text.text, part)
-            else:
-                words, source = text.text, _opaque_or_shown(text.text)
+            words, source = text.text, None
+            if markers.looks_like(words):
+                if block.kind in _TARGETS:
+                    words, source = self._text(words, part)
+            elif "\n" in words:  # one line shows no run of lines
+                source = _Source(words)
             texts.append(words)
-            self._show(labels, source)
+            if source is not None:
+                self._show(self._names.text(block)[0], source)
         if all(new == old.text for new, old in zip(texts, block.texts, strict=True)):
             return block
         renewed = tuple(msgspec.structs.replace(old, text=new) for old, new in zip(block.texts, texts, strict=True))
@@ -141,14 +145,9 @@ class Expander:
                     return _renumbered(marker, lines, style)
         return None
 
-    def _show(self, labels: Iterable[str], source: _Source | None) -> None:
-        if source is not None:
-            for label in labels:
-                self._sources.setdefault(label, []).append(source)
-
-
-def _opaque_or_shown(text: str) -> _Source | None:
-    return None if markers.looks_like(text) else _Source(text)
+    def _show(self, labels: Iterable[str], source: _Source) -> None:
+        for label in labels:
+            self._sources.setdefault(label, []).append(source)
 
 
 def _renumbered(marker: Marker, bodies: list[str], style: Style | None) -> list[str] | None:

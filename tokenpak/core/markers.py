@@ -224,19 +224,33 @@ class Names:
     """The names of the sources of a request, fed with its blocks front to back."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._calls: dict[str, Block] = {}
+        self._named: dict[str, tuple[tuple[str, ...], str]] = {}
+
+    def hear(self, block: Block) -> None:
+        """Take note of a call. What it is named is worked out when somebody asks: most calls are never referred to."""
+        self._calls[block.call_id] = block
+        self._named.pop(block.call_id, None)
 
     def call(self, block: Block) -> tuple[tuple[str, ...], str]:
         """The labels a call's result will have, and the path it is about ("" for none)."""
-        named = _labels(block.name, block.arguments), path_in(block.arguments)
-        self._calls[block.call_id] = named
+        self.hear(block)
+        return self._of(block.call_id)
+
+    def _of(self, call_id: str) -> tuple[tuple[str, ...], str]:
+        named, block = self._named.get(call_id), self._calls.get(call_id)
+        if named is None:
+            named = (
+                (_labels(block.name, block.arguments), path_in(block.arguments)) if block else ((NAMELESS_RESULT,), "")
+            )
+            self._named[call_id] = named
         return named
 
     def text(self, block: Block) -> tuple[tuple[str, ...], str]:
         """The labels of a block's texts, none where nothing may refer to them, and the path they are about."""
         match block.kind:
             case Kind.RESULT:
-                return self._calls.get(block.call_id, ((NAMELESS_RESULT,), ""))
+                return self._of(block.call_id)
             case Kind.USER:
                 return (USER_TEXT,), ""
             case Kind.ASSISTANT:
