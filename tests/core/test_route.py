@@ -6,7 +6,7 @@ from tokenpak.core.patch import Format
 from tokenpak.core.refusal import Refuse
 from tokenpak.core.route import BUILT_IN, Route, resolve, table
 
-NAMES = {*BUILT_IN, "work"}
+NAMES = {*BUILT_IN, "acme"}
 ANTHROPIC_HEADER = {b"anthropic-version": b"2023-06-01"}
 
 
@@ -21,7 +21,7 @@ def go(method, path, headers=None):
         ("GET", b"/openai/v1/models", ANTHROPIC_HEADER, "openai", b"/v1/models"),
         ("POST", b"/google/v1beta/models/m:generateContent", {}, "google", b"/v1beta/models/m:generateContent"),
         ("POST", b"/ollama/api/chat", {}, "ollama", b"/api/chat"),
-        ("POST", b"/work/chat/completions", {}, "work", b"/chat/completions"),
+        ("POST", b"/acme/chat/completions", {}, "acme", b"/chat/completions"),
         ("HEAD", b"/anthropic", {}, "anthropic", b"/"),
         ("GET", b"/openai/", {}, "openai", b"/"),
         ("HEAD", b"/", {}, "anthropic", b"/"),
@@ -53,8 +53,8 @@ def test_a_key_does_not_tell_anthropic():
         (b"/anthropic/v1/messages", Format.ANTHROPIC, "messages"),
         (b"/v1/messages/count_tokens", Format.ANTHROPIC, "count_tokens"),
         (b"/v1/chat/completions", Format.OPENAI_CHAT, "chat"),
-        (b"/work/chat/completions", Format.OPENAI_CHAT, "chat"),
-        (b"/work/v1/messages", Format.ANTHROPIC, "messages"),
+        (b"/acme/chat/completions", Format.OPENAI_CHAT, "chat"),
+        (b"/acme/v1/messages", Format.ANTHROPIC, "messages"),
         (b"/v1/responses", Format.OPENAI_RESPONSES, "responses"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_target_of_a_forward_proxy_names_no_host(target):
 
 
 def test_a_name_that_is_not_configured_is_no_mount():
-    assert isinstance(resolve("POST", b"/work/v1/messages", {}), Refuse)
+    assert isinstance(resolve("POST", b"/acme/v1/messages", {}), Refuse)
 
 
 def test_rules_of_a_provider_that_is_not_configured_do_not_hold():

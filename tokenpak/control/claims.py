@@ -98,3 +98,18 @@ def _kill_holder(file: IO[str]) -> None:
     if pid is not None and pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def number_in_locked(path: Path) -> int | None:
+    """The number a file holds while somebody has it locked; None where nobody does, or it holds none."""
+    try:
+        with path.open("r") as file:
+            try:
+                # A shared lock: two that ask at once do not take each other for the holder.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().strip()
+                return int(text) if text.isdigit() else None
+    except FileNotFoundError:
+        pass
+    return None

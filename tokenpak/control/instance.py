@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from tokenpak.config.paths import Paths
-from tokenpak.control.claims import holders
+from tokenpak.control.claims import holders, number_in_locked
 from tokenpak.control.supervisor_socket import nudge
 
 LOCK_PATIENCE_S = 1.0
@@ -60,16 +60,7 @@ def lock_instance(paths: Paths) -> IO[str]:
 
 def instance_pid(paths: Paths) -> int | None:
     """The pid of the launcher that has this state directory, if one lives."""
-    try:
-        with paths.instance_lock.open("r") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = file.read().strip()
-                return int(text) if text.isdigit() else None
-    except FileNotFoundError:
-        pass
-    return None
+    return number_in_locked(paths.instance_lock)
 
 
 def await_predecessor(paths: Paths, patience_s: float, ask_to_leave: Callable[[], None]) -> None:

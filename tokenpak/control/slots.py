@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 
 from tokenpak.config.paths import Paths
+from tokenpak.control.claims import number_in_locked
 
 SLOTS = (1, 2)
 KEEPER_SLOT = 0
@@ -59,7 +60,7 @@ def takeover(paths: Paths, slot: int) -> Iterator[None]:
 
 def is_called(paths: Paths, slot: int) -> bool:
     """Whether a slot that starts now is to serve: it is the active one, or a living takeover names it."""
-    return slot == active_slot(paths) or slot == _slot_taking_over(paths)
+    return slot == active_slot(paths) or slot == number_in_locked(paths.takeover)
 
 
 def ready_pid(paths: Paths, slot: int) -> int | None:
@@ -70,17 +71,3 @@ def ready_pid(paths: Paths, slot: int) -> int | None:
     except (OSError, ValueError):
         return None
     return pid
-
-
-def _slot_taking_over(paths: Paths) -> int | None:
-    try:
-        with paths.takeover.open("r") as file:
-            try:
-                # A shared lock: two slots that ask at once do not take each other for a takeover.
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = file.read().strip()
-                return int(text) if text.isdigit() else None
-    except FileNotFoundError:
-        pass
-    return None

@@ -98,7 +98,7 @@ def resolve(
 def table() -> list[tuple[str, str, str]]:
     """The rules in words, for the documentation: what a request looks like, who gets it, an example."""
     mounts = [(f"path begins with `/{name}/`", name, f"`/{name}/…` goes out as `/…`") for name in sorted(BUILT_IN)]
-    named = ("path begins with `/<name>/`", "the configured upstream of that name", "`/work/v1/…` goes out as `/v1/…`")
+    named = ("path begins with `/<name>/`", "the configured upstream of that name", "`/acme/v1/…` goes out as `/v1/…`")
     return [*mounts, named, *((_words(rule), rule.provider, rule.example) for rule in ROOT_RULES)]
 
 
