@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from tokenpak.cli.application import run
+from tokenpak.cli.application import Command, run
 from tokenpak.config.settings import ConfigError
 
 
@@ -23,7 +23,7 @@ def commands(monkeypatch):
 
     module.named, module.defect, module.code = named, defect, code
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    return {word: f"{module.__name__}:{word}" for word in ("named", "defect", "code")}
+    return {word: Command(f"{module.__name__}:{word}", f"about {word}") for word in ("named", "defect", "code")}
 
 
 def test_a_command_returns_its_exit_code(commands):
@@ -47,3 +47,9 @@ def test_a_defect_keeps_its_traceback(commands):
 def test_the_version_also_with_other_words(commands, capsys):
     run("x", "about", commands, ["--version"])
     assert capsys.readouterr().out.startswith("x ")
+
+
+def test_the_list_of_commands_says_what_each_does(commands, capsys):
+    with pytest.raises(SystemExit):
+        run("x", "about", commands, ["--help"])
+    assert "about defect" in capsys.readouterr().out

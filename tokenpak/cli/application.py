@@ -6,14 +6,22 @@ other exception is a defect and keeps its traceback.
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 VERSION_FLAGS = ("--version", "-V")
 
 FAILED = 1
 
 
-def run(name: str, about: str, commands: Mapping[str, str], arguments: Sequence[str]) -> None:
-    """Run one command line and exit with its code. commands: word -> "module:function"."""
+class Command(NamedTuple):
+    """A subcommand: where it is, as "module:function", and what it does, for the list of commands."""
+
+    target: str
+    about: str
+
+
+def run(name: str, about: str, commands: Mapping[str, Command], arguments: Sequence[str]) -> None:
+    """Run one command line and exit with its code. commands: by the word they are called by."""
     if len(arguments) == 1 and arguments[0] in VERSION_FLAGS:
         from tokenpak import __version__
 
@@ -24,8 +32,8 @@ def run(name: str, about: str, commands: Mapping[str, str], arguments: Sequence[
     from tokenpak import __version__
 
     app = cyclopts.App(name=name, help=about, version=f"{name} {__version__}", help_format="plaintext")
-    for word, target in commands.items():
-        app.command(target, name=word)
+    for word, command in commands.items():
+        app.command(command.target, name=word, help=command.about)
     try:
         app(arguments)
     except _known_errors() as error:

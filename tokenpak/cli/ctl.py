@@ -2,19 +2,22 @@
 
 import sys
 
+from tokenpak.cli.application import Command, run
+
 COMMANDS = {
-    "start": "tokenpak.cli.commands.start:start",
-    "stop": "tokenpak.cli.commands.stop:stop",
-    "restart": "tokenpak.cli.commands.restart:restart_command",
-    "status": "tokenpak.cli.commands.status:status",
-    "logs": "tokenpak.cli.commands.logs:logs",
+    "start": Command("tokenpak.cli.commands.start:start", "Start TokenPak in the background."),
+    "stop": Command("tokenpak.cli.commands.stop:stop", "Stop it; open requests may end first."),
+    "restart": Command(
+        "tokenpak.cli.commands.restart:restart_command",
+        "Restart a program, or all; the front without a refused connection.",
+    ),
+    "status": Command("tokenpak.cli.commands.status:status", "Show what runs, and what is wrong."),
+    "logs": Command("tokenpak.cli.commands.logs:logs", "Show a program's log, or follow it."),
 }
 
 
 def main() -> None:
     """Entry point; exits with the command's code."""
-    from tokenpak.cli.application import run
-
     run("tokenpakctl", "Start, stop and look after TokenPak on this machine.", COMMANDS, sys.argv[1:])
 
 

@@ -2,20 +2,26 @@
 
 import sys
 
+from tokenpak.cli.application import Command, run
+
 COMMANDS = {
-    "serve": "tokenpak.cli.commands.serve:serve",
-    "compress": "tokenpak.cli.commands.compress:compress",
-    "expand": "tokenpak.cli.commands.expand:expand",
-    "vocabulary": "tokenpak.cli.commands.vocabulary:app",
-    "mock-provider": "tokenpak.cli.commands.mock_provider:mock_provider",
-    "demo": "tokenpak.cli.commands.demo:demo",
+    "serve": Command("tokenpak.cli.commands.serve:serve", "Run the whole service in the foreground."),
+    "compress": Command(
+        "tokenpak.cli.commands.compress:compress", "Show what TokenPak would change in a request body."
+    ),
+    "expand": Command(
+        "tokenpak.cli.commands.expand:expand", "Expand every marker of a sent request, from its bytes alone."
+    ),
+    "vocabulary": Command("tokenpak.cli.commands.vocabulary:app", "Find or fetch the tokenizer's vocabulary."),
+    "mock-provider": Command(
+        "tokenpak.cli.commands.mock_provider:mock_provider", "Run the embedded provider, for trying things out."
+    ),
+    "demo": Command("tokenpak.cli.commands.demo:demo", "Show the whole service at work and prove it."),
 }
 
 
 def main() -> None:
     """Entry point; exits with the command's code."""
-    from tokenpak.cli.application import run
-
     run("tokenpak", "A local proxy that sends fewer tokens to LLM providers.", COMMANDS, sys.argv[1:])
 
 

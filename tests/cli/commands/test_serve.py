@@ -110,3 +110,10 @@ def test_the_options_are_the_documented_ones():
         assert option in told
     assert "--no-upstream" not in told
     assert "--empty-upstream" not in told
+
+
+@pytest.mark.parametrize(("found", "told"), [(None, True), ("somewhere", False)])
+def test_a_missing_vocabulary_is_told_with_what_to_do(tmp_path, monkeypatch, capsys, found, told):
+    monkeypatch.setattr(module, "find_vocabulary", lambda _search: found)
+    start(tmp_path, port=0)
+    assert ("tokenpak vocabulary fetch" in capsys.readouterr().err) is told

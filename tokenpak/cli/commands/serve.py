@@ -16,13 +16,14 @@ import msgspec
 from cyclopts import Parameter
 
 from tokenpak.cli.options import wanted_settings
-from tokenpak.config.paths import prepare
+from tokenpak.config.paths import Paths, prepare
 from tokenpak.config.settings import SETTINGS_VARIABLE, Settings, write_settings
 from tokenpak.control import stop_times
 from tokenpak.control.instance import await_predecessor, keeps_reservation, lock_instance, reserve_port
 from tokenpak.control.slots import SLOTS
 from tokenpak.control.supervisor import NotRunning, Supervisor, SupervisorFault
 from tokenpak.control.templates import OPEN_FILES, supervisord_conf
+from tokenpak.services.tokens import find_vocabulary, search_path
 
 
 def serve(
@@ -56,6 +57,7 @@ def serve(
     paths = settings.paths
     os.umask(0o077)  # for every process of the tree
     prepare(paths)
+    _tell_of_vocabulary(paths)
     with lock_instance(paths) as lock:
         patience_s = stop_times.service_s(settings.drain_s)
         await_predecessor(paths, patience_s, lambda: _dismiss(settings))
@@ -68,6 +70,15 @@ def serve(
             paths.supervisor_conf.write_text(supervisord_conf(settings, sys.executable, open_files), encoding="utf-8")
             kept = (lock.fileno(), reserved.fileno()) if keeps_reservation() else (lock.fileno(),)
             _become_launcher(settings, kept)
+
+
+def _tell_of_vocabulary(paths: Paths) -> None:
+    """Without one everything runs, but fewer edits are sure to pay and every count is an estimate."""
+    if find_vocabulary(search_path(paths.vocabulary)) is None:
+        sys.stderr.write(
+            "tokenpak: no tokenizer vocabulary found; tokens are estimated and fewer edits are made. "
+            "`tokenpak vocabulary fetch` gets it, once\n"
+        )
 
 
 def _dismiss(settings: Settings) -> None:
