@@ -251,6 +251,13 @@ def test_a_file_grown_too_long_is_written_anew_while_another_slot_writes(path: P
     assert opened(path, 3_000).forms(b"99") == one.forms(b"99") == two.forms(b"99") != ()
 
 
+def test_a_slot_that_only_reads_follows_a_file_written_anew(path: Path):
+    writer, reader = opened(path, 3_000), opened(path, 3_000)
+    for n in range(100):
+        writer.commit(b"%d" % n, (form("a", "x" * 60),))
+        assert reader.forms(b"%d" % n)
+
+
 def test_a_renewed_file_is_not_renewed_with_every_write(path: Path, monkeypatch: pytest.MonkeyPatch):
     plans, renewals = opened(path, 3_000), []
     honest = PlanMemory._renew

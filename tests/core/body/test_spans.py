@@ -83,6 +83,23 @@ def test_offsets_cut_the_raw_string_where_the_text_is_cut(text: str, seed: int, 
     assert pieces == [text[a:b] for a, b in pairwise(cuts)]
 
 
+@pytest.mark.parametrize(
+    ("raw", "position", "offset"),
+    [
+        (rb"a\\nb\ncd", 5, 7),
+        (rb"\\\\n\nx", 4, 7),
+        (rb"\\\nx", 2, 4),
+        (rb"\u005cn\nx", 3, 9),
+        (rb"a\u000ab\ncd", 4, 10),
+        (rb"\ud83d\ude00\nx", 2, 14),
+        (rb"\\u000a\nx", 7, 9),
+        ("é\\nü".encode(), 2, 4),
+    ],
+)
+def test_offsets_by_hand(raw: bytes, position: int, offset: int):
+    assert offsets(raw, json.loads(b'"' + raw + b'"'), [position]) == [offset]
+
+
 def test_offsets_in_long_lines_of_wide_characters():
     text = "é" * 5000 + "\n" + "x" * 5000
     raw = json.dumps(text).encode()[1:-1]
