@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.core.writing import written
 from tokenpak.core.body import blocks_of, canonical, chains_of, read
-from tokenpak.core.body.model import chain_after, digest_of, first_chain, ordered, shape_of
+from tokenpak.core.body.model import chain_after, digest_of, first_chain, shape_of
 from tokenpak.core.patch import CHAIN_BYTES, Format
 
 PARTS = st.lists(st.text(alphabet="a,;:1\ud800é", max_size=4) | st.binary(max_size=4), max_size=4)
@@ -32,8 +32,3 @@ def test_a_chain_names_the_format_and_everything_before():
     other = read(Format.ANTHROPIC, written({"system": "s", "messages": messages}))
     assert not set(chains_of(other)) & {one, two, three}
     assert [block.digest for block in blocks_of(view)] == list(canonical(view))
-
-
-def test_ordered():
-    assert ordered([(0, 1), (1, 2), (5, 5)])
-    assert not ordered([(0, 2), (1, 3)])

@@ -54,6 +54,11 @@ def serve(
 
     """
     settings = wanted_settings(state_dir, config, port, upstream, drain)
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> NoReturn:
+    """Take what the instance needs, write what its processes read, and become the launcher."""
     paths = settings.paths
     os.umask(0o077)  # for every process of the tree
     prepare(paths)

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from tokenpak.cli.options import running_settings, wanted_settings
 from tokenpak.config.paths import prepare
+from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
 from tokenpak.control.instance import instance_pid
 
@@ -59,7 +60,11 @@ def start(
     given = {"--port": port, "--state-dir": paths.state, "--config": config, "--drain": drain}
     arguments = [f"{option}={value}" for option, value in given.items() if value is not None]
     arguments += [f"--upstream={each}" for each in upstream]
-    log = paths.logs / "serve.log"
+    return _start(settings, arguments)
+
+
+def _start(settings: Settings, arguments: list[str]) -> int:
+    log = settings.paths.logs / "serve.log"
     line = _started(arguments, log, stop_times.service_s(settings.drain_s) + BOOT_S)
     if line is None:
         _tell(f"did not start; see {log}")

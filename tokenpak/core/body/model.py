@@ -9,7 +9,6 @@ equals one text block, and the order of keys is not seen: clients change all thr
 import hashlib
 from collections.abc import Iterable, MutableMapping
 from enum import Enum, auto
-from itertools import pairwise
 
 import msgspec
 
@@ -124,8 +123,3 @@ def chains_of(view: View) -> list[bytes]:
 def canonical(view: View) -> tuple[bytes, ...]:
     """What two requests have in common exactly when they are the same canonical request."""
     return tuple(block.digest for block in blocks_of(view))
-
-
-def ordered(spans: list[tuple[int, int]]) -> bool:
-    """True when spans follow each other without overlap."""
-    return all(a[1] <= b[0] for a, b in pairwise(spans))
