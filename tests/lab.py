@@ -15,20 +15,27 @@ from tokenpak.proxy.app import App
 from tokenpak.proxy.room import Room
 from tokenpak.proxy.server import Server, configuration
 from tokenpak.services.dispatch import Compressed
+from tokenpak.services.marks import CacheMarks
 from tokenpak.services.upstream import Upstream, base_of
 
 
 class Dispatch:
-    """Leaves bodies alone, or replaces the word in `edits` by its value wherever it stands first."""
+    """Leaves bodies alone, or replaces the word in `edits` by its value wherever it stands first.
+
+    cache_marks: may marks be placed in bodies that are left alone.
+    """
 
     def __init__(self):
         self.edits = {}
         self.asked = []
+        self.clients = []
+        self.cache_marks = True
         self.echoes = []
         self.delay_s = 0
 
-    async def compress(self, fmt, kind, body):
+    async def compress(self, fmt, kind, body, client=None):
         self.asked.append((fmt, kind, body))
+        self.clients.append(client)
         await trio.sleep(self.delay_s)
         try:
             about = outline(fmt, body)
@@ -38,7 +45,7 @@ class Dispatch:
             Edit(body.index(a), body.index(a) + len(a), b, "test") for a, b in self.edits.items() if a in body
         )
         if not edits:
-            return Compressed(body, "literal", "below_floor", outline=about)
+            return Compressed(body, "literal", "below_floor", outline=about, cache_marks=self.cache_marks)
         patch = Patch(edits, (), 0, b"p" * 16, (Tally("test", len(edits), 7),), {}, 1, "o200k_base")
         return Compressed(apply_edits(body, edits), "worker", None, patch, about, 1.5, 2.5)
 
@@ -63,10 +70,11 @@ class Recorder:
 
 
 class Front:
-    """app, server, upstream: the real ones. dispatch, recorder: the stand-ins. port: where to connect."""
+    """app, server, upstream, marks: the real ones. dispatch, recorder: the stand-ins. port: where to connect."""
 
     def __init__(self, urls, read_cap, keep_alive_s, timeouts):
         self.dispatch = Dispatch()
+        self.marks = CacheMarks()
         self.recorder = Recorder()
         self.upstream = Upstream(timeouts)
         ids = (f"id-{number}" for number in itertools.count(1))
@@ -75,6 +83,7 @@ class Front:
             upstreams={name: base_of(url) for name, url in urls.items()},
             upstream=self.upstream,
             dispatch=self.dispatch,
+            marks=self.marks,
             recorder=self.recorder,
             now_ns=time.time_ns,
             new_id=lambda: next(ids),

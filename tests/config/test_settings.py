@@ -1,10 +1,30 @@
+import json
+import re
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tokenpak.config.paths import prepare
+from tokenpak.config.rules import CLIENTS
 from tokenpak.config.settings import ConfigError, Settings, load, read_settings, write_settings
+from tokenpak.core.passes import PASSES
+from tokenpak.core.patch import Policy
+from tokenpak.core.rules import Rule, Terms
+
+RULED = """
+passes = ["line-runs"]
+cache_marks = false
+[[rules]]
+client = "codex"
+model = "gpt-5*"
+level = "off"
+[[rules]]
+without = ["line-runs"]
+floor_tokens = 1
+cache_marks = true
+"""
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -48,7 +68,7 @@ def test_empty_and_unrelated_variables_are_no_settings():
     ("text", "words"),
     [
         ("prot = 1", ["config.toml", "'prot'", "'port'"]),
-        ("colour = 1", ["'colour'", "Known keys"]),
+        ("colour = 1", ["'colour'", "Known: "]),
         ("port = 70000", ["config.toml", "port", "65535"]),
         ('port = "8766"', ["config.toml", "port"]),
         ("port = ", ["config.toml", "Mend"]),
@@ -58,6 +78,13 @@ def test_empty_and_unrelated_variables_are_no_settings():
         ('[upstreams]\nopenai = "http://x:bad"', ["openai", "bad"]),
         ('[upstreams]\n"a/b" = "http://x"', ["'a/b'"]),
         ('[upstreams]\nlab = "http://127.0.0.1:8766"', ["lab", "call itself"]),
+        ('passes = ["line-run"]', ["config.toml: passes", "'line-run'", "'line-runs'"]),
+        ('without = ["zzz"]', ["config.toml: without", "'zzz'", "Known: ", "line-runs"]),
+        ('passes = "line-runs"', ["config.toml: passes", "array"]),
+        ("rules = 1", ["config.toml: rules", "[[rules]]"]),
+        ('[[rules]]\nlevel = "off"\n[[rules]]\nmodle = "x"', ["config.toml: rules: rule 2", "'modle'", "'model'"]),
+        ('rules = "[]"', ["config.toml: rules", "[[rules]]"]),
+        ("cache_marks = 1", ["config.toml: cache_marks", "bool"]),
     ],
 )
 def test_errors_name_file_key_and_remedy(tmp_path, text, words):
@@ -65,6 +92,45 @@ def test_errors_name_file_key_and_remedy(tmp_path, text, words):
         load(written(tmp_path, text), {}, {})
     for word in words:
         assert word in str(caught.value)
+
+
+def test_rules_and_passes_of_a_file(tmp_path):
+    settings = load(written(tmp_path, RULED), {}, {})
+    assert (settings.passes, settings.without, settings.cache_marks) == (("line-runs",), (), False)
+    assert settings.rules == (
+        Rule(client="codex", model="gpt-5*", level="off"),
+        Rule(without=("line-runs",), floor_tokens=1, cache_marks=True),
+    )
+
+
+def test_rules_and_passes_of_the_environment_take_the_place_of_the_files(tmp_path):
+    environ = {
+        "TOKENPAK_PASSES": " line-runs , ",
+        "TOKENPAK_WITHOUT": "line-runs",
+        "TOKENPAK_CACHE_MARKS": "true",
+        "TOKENPAK_RULES": '[{client = "cline", level = "off"}]',
+    }
+    settings = load(written(tmp_path, RULED), environ, {})
+    assert (settings.passes, settings.without, settings.cache_marks) == (("line-runs",), ("line-runs",), True)
+    assert settings.rules == (Rule(client="cline", level="off"),)
+    assert load(written(tmp_path, RULED), {"TOKENPAK_RULES": "[]"}, {}).rules == ()
+
+
+@pytest.mark.parametrize("text", ["[", "x", '[{client = "cline"}]', "7"])
+def test_rules_of_the_environment_that_cannot_be_used(text):
+    with pytest.raises(ConfigError, match=r"^environment: rules: "):
+        load(None, {"TOKENPAK_RULES": text}, {})
+
+
+def test_the_terms_where_no_rule_says_otherwise():
+    assert load(None, {}, {}).terms == Terms()
+    changed = load(None, {}, {"level": "off", "passes": [], "floor_tokens": 3, "cache_marks": False})
+    assert changed.terms == Terms(Policy("off", (), 3), cache_marks=False)
+    assert "line-runs" not in load(None, {}, {"without": ["line-runs"]}).terms.policy.passes
+
+
+def test_every_pass_is_on_by_default():
+    assert load(None, {}, {}).terms.policy.passes == PASSES
 
 
 def test_a_credential_in_an_upstream_is_refused_and_not_repeated(tmp_path):
@@ -92,7 +158,7 @@ def test_loopback_names():
 
 
 def test_settings_reach_child_processes_privately(tmp_path):
-    settings = load(None, {}, {"state_dir": str(tmp_path), "port": 5})
+    settings = load(written(tmp_path, RULED), {}, {"state_dir": str(tmp_path), "port": 5})
     prepare(settings.paths)
     write_settings(settings)
     assert stat.S_IMODE(settings.paths.settings_file.stat().st_mode) == 0o600
@@ -113,3 +179,36 @@ def test_a_child_without_settings_says_so(tmp_path, content):
 def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         Settings(state_dir="/x").port = 3  # type: ignore[misc]
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+
+
+def test_the_page_lists_every_key_and_no_other():
+    rows = re.findall(r"^\| (`[a-z_`, ]+) \| ([^|]+) \|", PAGE, re.MULTILINE)
+    keys = [key for names, _ in rows for key in re.findall(r"`(\w+)`", names)]
+    assert sorted(keys) == sorted(Settings.__struct_fields__)
+
+
+def test_the_page_states_the_defaults():
+    rows = re.findall(r"^\| (`[a-z_`, ]+) \| (`[^|]+) \|", PAGE, re.MULTILINE)
+    told = {
+        key: json.loads(value)
+        for names, values in rows
+        for key, value in zip(re.findall(r"`(\w+)`", names), re.findall(r"`([^`]+)`", values), strict=True)
+    }
+    settings = msgspec.to_builtins(load(None, {}, {}))
+    assert len(told) > 12
+    assert told == {key: list(settings[key]) if isinstance(told[key], list) else settings[key] for key in told}
+
+
+def test_the_pages_example_is_a_configuration(tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    settings = load(written(tmp_path, example), {}, {})
+    assert [rule.client for rule in settings.rules] == ["aider", None, "codex"]
+
+
+def test_the_page_names_the_clients():
+    told = re.search(r"<!-- clients -->(.*)<!-- end -->", PAGE, re.DOTALL)
+    assert told
+    assert tuple(re.findall(r"`([^`]+)`", told[1])) == CLIENTS

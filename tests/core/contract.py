@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from tokenpak.core import markers
+from tokenpak.core import markers, names
 from tokenpak.core.body import Block, Kind, Unit, View, blocks_of, canonical, chains_of, read
 from tokenpak.core.conversation import Conversation
 from tokenpak.core.expand import expand_body
-from tokenpak.core.markers import Marker
+from tokenpak.core.markers import THERE, Reference
 from tokenpak.core.passes.line_runs import MOST_REFERENCES
 from tokenpak.core.patch import Change, Form, Format, Patch, Policy
 from tokenpak.core.pipeline import CHARS_PER_TOKEN, Decision, decide, patch_of, replay
@@ -35,6 +35,7 @@ class Words:
 
 
 LOW = Policy(floor_tokens=40)
+REFERENCES = Policy(floor_tokens=40, passes=("line-runs",))
 OFF = Policy(level="off", floor_tokens=40)
 
 
@@ -157,12 +158,15 @@ def check_targets(view: View, sent: View, decisions: Sequence[Decision], policy:
             )
             assert answered
             assert not any(markers.looks_like(text.text) for text in old.texts)
-            per_text = [sum(c.part == part for c in decision.changes) for part in range(len(old.texts))]
+            per_text = [
+                sum(c.part == part and c.name == "line-runs" for c in decision.changes)
+                for part in range(len(old.texts))
+            ]
             assert max(per_text) <= MOST_REFERENCES
             if decision.step.chain not in known:
                 assert policy.level != "off"
                 assert size >= policy.floor_tokens * CHARS_PER_TOKEN
-                assert all(change.saved > 0 for change in decision.changes)
+                assert sum(change.saved for change in decision.changes) > 0
         size += old.size
         answered = answered or old.kind in (Kind.ASSISTANT, Kind.CALL)
 
@@ -176,23 +180,26 @@ class Shown(NamedTuple):
 
 
 def check_references(fmt: Format, view: View, sent: View, decisions: Sequence[Decision]) -> None:
-    """Every marker leads a naive reader to the lines it stands for."""
-    names, shown = markers.Names(), []
+    """Every marker leads a naive reader to the lines it stands for, where nothing but references was made."""
+    if any(change.name != "line-runs" for decision in decisions for change in decision.changes):
+        return
+    known, shown = names.Names(), list[Shown]()
     for old, new, decision in zip(blocks_of(view), blocks_of(sent), decisions, strict=True):
         if new.kind is Kind.CALL:
-            labels, _ = names.call(new)
+            labels, _ = known.call(new)
             shown += [
                 Shown(label, new.kind, v)
                 for k, v in new.arguments
-                for label in markers.argument_labels(k, labels)
+                for label in names.argument_labels(k, labels)
                 if not _opaque(v)
             ]
             continue
-        labels, _ = names.text(new)
+        labels, _ = known.text(new)
         for part, (text, sent_text) in enumerate(zip(old.texts, new.texts, strict=True)):
             ours = [change for change in decision.changes if change.part == part]
+            there: Shown | None = None
             for change in ours:
-                check_reference(change, text.text, sent_text.text, shown)
+                there = check_reference(change, text.text, sent_text.text, shown, there)
             if ours or not _opaque(sent_text.text):
                 shown += [Shown(label, new.kind, sent_text.text) for label in labels]
 
@@ -201,21 +208,28 @@ def _opaque(text: str) -> bool:
     return markers.looks_like(text)
 
 
-def check_reference(change: Change, original: str, sent: str, shown: list[Shown]) -> None:
+def check_reference(change: Change, original: str, sent: str, shown: list[Shown], there: Shown | None) -> Shown | None:
+    """Where a reader finds what a marker stands for, given where the marker before it led."""
     marker = markers.parse(change.new)
-    assert marker is not None
+    assert isinstance(marker, Reference)
     assert change.new in sent.split("\n")
     wanted = original[change.start : change.end].split("\n")
     assert marker.count == len(wanted) > 1
     before = sent.split("\n")[: sent.split("\n").index(change.new)]
-    texts = [Shown(markers.SELF, Kind.RESULT, "\n".join(before))] if marker.label == markers.SELF else shown
-    found = next(filter(None, (look(marker, each) for each in reversed(texts) if each.label == marker.label)), None)
+    own = [Shown(names.SELF, Kind.RESULT, "\n".join(before))]
+    texts = own if marker.label == names.SELF else shown
+    if marker.label == THERE:
+        assert there is not None
+        texts = [there._replace(label=THERE)]
+    led = ((each, look(marker, each)) for each in reversed(texts) if each.label == marker.label)
+    source, found = next((each for each in led if each[1] is not None), (None, None))
     assert found is not None
     if marker.first is None:
-        assert found == wanted
-        return
+        assert found == wanted or marker.label == THERE  # further on there, where the naive reader does not look
+        return source
     assert [body for _, body in map(apart, wanted)] == found
     assert [number for number, _ in map(apart, wanted)] == list(range(marker.first, marker.first + marker.count))
+    return source
 
 
 _NUMBERED = re.compile(r"( {0,10})(0|[1-9][0-9]{0,6})(→|\t|:)(.*)", re.DOTALL)
@@ -227,7 +241,7 @@ def apart(line: str) -> tuple[int, str]:
     return (int(match[2]), match[4]) if match else (-1, line)
 
 
-def look(marker: Marker, shown: Shown) -> list[str] | None:
+def look(marker: Reference, shown: Shown) -> list[str] | None:
     """What a reader finds for a marker in a text, or None where he has to look further back."""
     assert shown.kind in (Kind.RESULT, Kind.USER, Kind.ASSISTANT, Kind.CALL)
     lines = shown.text.split("\n")

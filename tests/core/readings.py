@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from tests.core.contract import LOW, Front, Words
+from tests.core.contract import REFERENCES, Front, Words
 from tests.core.sessions import agent_session, body_of
 from tests.core.writing import any_style, restyled, written
 from tokenpak.core.body import read
@@ -35,7 +35,9 @@ def responses(*results: str, **top: Any) -> bytes:
     return written({"model": "m", "input": items, **top})
 
 
-def worked(body: bytes, policy: Policy = LOW, forms: tuple[Form, ...] = (), fmt: Format = Format.ANTHROPIC) -> Patch:
+def worked(
+    body: bytes, policy: Policy = REFERENCES, forms: tuple[Form, ...] = (), fmt: Format = Format.ANTHROPIC
+) -> Patch:
     return patch_of(body, decide(read(fmt, body), policy, plan_of(forms), Words()), Words.name)
 
 

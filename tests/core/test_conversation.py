@@ -7,11 +7,16 @@ import pytest
 from tests.core.contract import Words
 from tests.core.writing import written
 from tokenpak.core.body import Kind, chains_of, read
-from tokenpak.core.conversation import Conversation, Defect, _stays, sent_form, steps
+from tokenpak.core.conversation import Conversation, Defect, Means, _stays, sent_form, steps
+from tokenpak.core.lines import taken_apart
+from tokenpak.core.passes.index import Index, Read
 from tokenpak.core.patch import Change, Format
 from tokenpak.core.splice import BadEdits, apply_changes
 
 TEXT = "\n".join(f"{n:>6}→some line of a file, long enough, number {n}" for n in range(1, 31))
+
+
+MEANS = Means(("line-runs",), Words())
 
 
 def view_of(*messages: dict[str, Any]):
@@ -31,9 +36,13 @@ def session(*texts: str):
     return view_of({"role": "user", "content": "go"}, *turns)
 
 
-def walked(view: Any, weigher: Words | None = None) -> tuple[Conversation, list[tuple[Change, ...]]]:
+def read_of(text: str) -> Read:
+    return Index().read(text, taken_apart(text))
+
+
+def walked(view: Any, means: Means | None = None) -> tuple[Conversation, list[tuple[Change, ...]]]:
     conversation = Conversation(view.format)
-    return conversation, [conversation.advance(step, None if step.target else (), weigher) for step in steps(view)]
+    return conversation, [conversation.advance(step, None if step.target else (), means) for step in steps(view)]
 
 
 def test_steps_have_the_chains_and_name_the_targets():
@@ -64,7 +73,7 @@ def test_a_result_before_the_first_user_text_is_a_target_and_that_text_none():
 
 
 def test_what_was_decided_is_what_goes_on():
-    conversation, decided = walked(session(TEXT, TEXT), Words())
+    conversation, decided = walked(session(TEXT, TEXT), MEANS)
     assert [len(changes) for changes in decided] == [0, 0, 0, 0, 0, 1]
     walk = list(steps(session(TEXT, TEXT, "more")))
     assert conversation.precedes(walk, {}, None)
@@ -78,7 +87,7 @@ def test_what_was_decided_is_what_goes_on():
 
 
 def test_what_the_plan_has_is_not_held_twice():
-    conversation, decided = walked(session(TEXT, TEXT), Words())
+    conversation, decided = walked(session(TEXT, TEXT), MEANS)
     walk = list(steps(session(TEXT, TEXT)))
     plan = {step.chain: changes for step, changes in zip(walk, decided, strict=True) if step.target}
     assert conversation._taken
@@ -95,7 +104,7 @@ def test_a_defect_is_raised_and_leaves_a_conversation_nobody_goes_on_from(monkey
     for step in walk[:3]:
         conversation.advance(step, (), None)
     with pytest.raises(Defect):
-        conversation.advance(walk[3], None, Words())
+        conversation.advance(walk[3], None, MEANS)
     assert not conversation.precedes(walk, {}, None)
 
 
@@ -116,7 +125,7 @@ def test_behind_a_planned_form_that_cannot_be_expanded_nothing_new_is_edited():
     assert conversation.sound
     conversation.advance(walk[5], (Change(0, 0, 3, "~", "x", 1),), None)
     assert not conversation.sound
-    assert conversation.advance(walk[7], None, Words()) == ()
+    assert conversation.advance(walk[7], None, MEANS) == ()
 
 
 @pytest.mark.parametrize("literal", [True, False])
@@ -124,7 +133,7 @@ def test_only_what_is_sent_literally_is_a_source(literal: bool):
     conversation, walk = Conversation(Format.ANTHROPIC), list(steps(session(TEXT, TEXT)))
     for step in walk[:5]:
         conversation.advance(step, (), None)
-    changes = conversation.advance(walk[5], () if literal else None, None if literal else Words())
+    changes = conversation.advance(walk[5], () if literal else None, None if literal else MEANS)
     assert bool(changes) is not literal
     first, second = conversation._index.named("Read r/a.py")
     assert first.by_number(1, 30) is not None
@@ -148,7 +157,7 @@ def test_only_what_is_sent_literally_is_a_source(literal: bool):
 def test_lines_that_stay(changes: tuple[str, ...], stays: list[tuple[int, int]]):
     text = "a\nb\nc\nd\ne"
     made = [Change(0, text.index(each), text.index(each) + len(each), "~", "x", 0) for each in changes]
-    assert _stays(text, made, 5) == stays
+    assert _stays(read_of(text), made) == stays
     kept = [line for a, b in stays for line in text.split("\n")[a:b]]
     assert [line for line in apply_changes(text, made).split("\n") if "~" not in line] == kept
 
@@ -156,7 +165,7 @@ def test_lines_that_stay(changes: tuple[str, ...], stays: list[tuple[int, int]])
 def test_several_changes_in_one_line():
     text = "ab\ncd\nef"
     made = [Change(0, 0, 1, "~", "x", 0), Change(0, 1, 2, "~", "x", 0), Change(0, 6, 7, "~", "x", 0)]
-    assert _stays(text, made, 3) == [(0, 0), (1, 1), (1, 2), (3, 3)]
+    assert _stays(read_of(text), made) == [(0, 0), (1, 1), (1, 2), (3, 3)]
 
 
 def test_the_sent_form_of_a_block():

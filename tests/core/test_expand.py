@@ -19,7 +19,8 @@ from tokenpak.core import expand as module
 from tokenpak.core import markers
 from tokenpak.core.body import Block, Unreadable, blocks_of, canonical, read
 from tokenpak.core.expand import Expander, expand_body
-from tokenpak.core.markers import Marker, check
+from tokenpak.core.markers import Place, Reference
+from tokenpak.core.names import SELF
 from tokenpak.core.patch import Format
 
 FORMATS = pytest.mark.parametrize("fmt", Format, ids=lambda fmt: fmt.value)
@@ -35,8 +36,12 @@ def test_it_knows_no_pass_no_patch_and_no_plan():
         "tokenpak.core",
         "tokenpak.core.body",
         "tokenpak.core.body.model",
+        "tokenpak.core.lines",
         "tokenpak.core.markers",
+        "tokenpak.core.names",
+        "tokenpak.core.numbers",
         "tokenpak.core.patch",
+        "tokenpak.core.tags",
     }
 
 
@@ -135,7 +140,7 @@ def test_a_marker_that_was_changed_is_not_taken_for_the_original(fmt: Format, na
         sent = front.turn(body)
         for index, old, new in changed_blocks(fmt, body, sent):
             for part, text in enumerate(new.texts):
-                for line in [line for line in text.text.split("\n") if markers.parse(line)]:
+                for line in [each for each in text.text.split("\n") if isinstance(markers.parse(each), Reference)]:
                     mutant = MUTATIONS[name](line, rng)
                     if mutant == line:
                         continue
@@ -226,13 +231,13 @@ def conversation(*texts: str, tool: str = "Read", path: str = "/r/a.py") -> byte
     return written({"messages": messages})
 
 
-def signed(body: bytes, marker: Marker, lines: list[str], at: int = 0) -> str:
-    """The marker with the check that it needs as line `at` of the last text of a body."""
+def signed(body: bytes, marker: Reference, lines: list[str], at: int = 0) -> str:
+    """The marker with the check that it needs at character `at` of the last text of a body."""
     chain = Expander(Format.OPENAI_CHAT)
     for _, _, unit in read(Format.OPENAI_CHAT, body).units[:-1]:
         for block in unit.blocks:
             chain.feed(block)
-    return markers.render(msgspec.structs.replace(marker, check=check(chain.chain, 0, at, marker, lines)))
+    return markers.render(Place(chain.chain, 0).signed(marker, at, "\n".join(lines)))
 
 
 def expanded(*texts: str) -> str:
@@ -241,8 +246,8 @@ def expanded(*texts: str) -> str:
     return view.units[-1][2].blocks[0].texts[0].text
 
 
-def last(marker: Marker, lines: list[str], *before: str, around: tuple[str, str] = ("", "")) -> str:
-    text = signed(conversation(*before, ""), marker, lines, around[0].count("\n"))
+def last(marker: Reference, lines: list[str], *before: str, around: tuple[str, str] = ("", "")) -> str:
+    text = signed(conversation(*before, ""), marker, lines, len(around[0]))
     return expanded(*before, around[0] + text + around[1])
 
 
@@ -251,60 +256,60 @@ NUMBERED = [f"{n:>6}→{line}" for n, line in enumerate(PLAIN, 1)]
 
 
 def test_a_marker_by_numbers():
-    assert last(Marker(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED, "\n".join(NUMBERED)) == "\n".join(NUMBERED)
+    assert last(Reference(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED, "\n".join(NUMBERED)) == "\n".join(NUMBERED)
 
 
 def test_a_marker_by_an_anchor():
-    marker = Marker(3, "Read r/a.py", None, None, None, "beta")
+    marker = Reference(3, "Read r/a.py", None, None, None, "beta")
     assert last(marker, PLAIN[1:], "\n".join(PLAIN), around=("x\n", "\ny")) == "x\nbeta\ngamma\ndelta\ny"
 
 
 def test_numbers_shift_and_take_the_style_in_sight():
     shifted = [f"{n}\t{line}" for n, line in enumerate(PLAIN[1:], 12)]
-    marker = Marker(3, "Read r/a.py", 12, None, (2, 4))
+    marker = Reference(3, "Read r/a.py", 12, None, (2, 4))
     assert last(marker, shifted, "\n".join(NUMBERED), around=("11\tx\n", "")) == "11\tx\n" + "\n".join(shifted)
     told = msgspec.structs.replace(marker, prefix="12\t")
     assert last(told, shifted, "\n".join(NUMBERED)) == "\n".join(shifted)
 
 
 def test_numbers_may_be_set_aside_or_given():
-    assert last(Marker(3, "Read r/a.py", None, None, (2, 4)), PLAIN[1:], "\n".join(NUMBERED)) == "\n".join(PLAIN[1:])
+    assert last(Reference(3, "Read r/a.py", None, None, (2, 4)), PLAIN[1:], "\n".join(NUMBERED)) == "\n".join(PLAIN[1:])
     given = [f"{n}:{line}" for n, line in enumerate(PLAIN, 5)]
-    marker = Marker(4, "Read r/a.py", 5, "5:", None, "alpha")
+    marker = Reference(4, "Read r/a.py", 5, "5:", None, "alpha")
     assert last(marker, given, "\n".join(PLAIN)) == "\n".join(given)
 
 
 def test_the_nearest_source_that_shows_the_lines_is_meant():
     other = [line.upper() for line in NUMBERED]
-    marker = Marker(4, "Read r/a.py", 1, None, (1, 4))
+    marker = Reference(4, "Read r/a.py", 1, None, (1, 4))
     before = "\n".join(NUMBERED), "\n".join(other), "\n".join(NUMBERED[1:])
     assert last(marker, other, *before) == "\n".join(other)
     assert last(marker, NUMBERED, *before).startswith("[")
 
 
 def test_sources_in_the_text_itself_stand_before_the_marker():
-    marker = Marker(4, markers.SELF, None, None, None, "alpha")
+    marker = Reference(4, SELF, None, None, None, "alpha")
     text = "\n".join(PLAIN)
     assert last(marker, PLAIN, around=(text + "\n", "\nend")) == f"{text}\n{text}\nend"
     assert last(marker, PLAIN, around=("", "\n" + text)).startswith("[")
 
 
 def test_lines_that_are_markers_show_nothing():
-    first = Marker(4, "Read r/a.py", 1, None, (1, 4))
-    middle = signed(conversation("\n".join(NUMBERED), ""), first, NUMBERED, 1)
+    first = Reference(4, "Read r/a.py", 1, None, (1, 4))
+    middle = signed(conversation("\n".join(NUMBERED), ""), first, NUMBERED, len("head of it\n"))
     texts = "\n".join(NUMBERED), f"head of it\n{middle}\ntail"
     assert expanded(*texts) == "\n".join(["head of it", *NUMBERED, "tail"])
-    across = Marker(3, "Read r/a.py", None, None, None, "head of it")
+    across = Reference(3, "Read r/a.py", None, None, None, "head of it")
     assert last(across, ["head of it", middle, "tail"], *texts).startswith("[")
-    within = Marker(4, "Read r/a.py", 1, None, (1, 4))
+    within = Reference(4, "Read r/a.py", 1, None, (1, 4))
     assert last(within, NUMBERED, *texts) == "\n".join(NUMBERED)  # from the first text, not from the second
 
 
-FALSE = Marker(4, "Read r/a.py", 1, None, (1, 4), None, "000000")
+FALSE = Reference(4, "Read r/a.py", 1, None, (1, 4), None, "000000")
 
 
 def test_one_false_marker_makes_the_whole_text_opaque():
-    good = signed(conversation("\n".join(NUMBERED), ""), Marker(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED)
+    good = signed(conversation("\n".join(NUMBERED), ""), Reference(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED)
     for false in (markers.render(FALSE), "x " + good, good + "\r", good.replace("lines 1-4", "lines 01-4")):
         text = good + "\n" + false
         assert expanded("\n".join(NUMBERED), text) == text
@@ -312,7 +317,7 @@ def test_one_false_marker_makes_the_whole_text_opaque():
 
 
 def test_also_one_that_stands_before_the_true_ones():
-    marker = Marker(4, "Read r/a.py", 1, None, (1, 4))
+    marker = Reference(4, "Read r/a.py", 1, None, (1, 4))
     for false in (markers.render(FALSE), "x " + markers.render(FALSE)):
         assert last(marker, NUMBERED, "\n".join(NUMBERED), around=(false + "\n", "")).startswith(false + "\n[lines")
     assert last(marker, NUMBERED, "\n".join(NUMBERED), around=("x\n", "")) == "\n".join(["x", *NUMBERED])
@@ -328,7 +333,7 @@ def test_what_looks_like_a_marker_is_no_source_whoever_said_it(look: str):
     }
     head = [{"role": "user", "content": "go"}, {"role": "assistant", "content": text, "tool_calls": [call]}]
     for label in ("assistant text", "content of Write a"):
-        marker = Marker(4, label, None, None, None, "alpha")
+        marker = Reference(4, label, None, None, None, "alpha")
         words = signed(written({"messages": [*head, {"role": "user", "content": ""}]}), marker, PLAIN)
         body = written({"messages": [*head, {"role": "user", "content": words}]})
         found = blocks_in(Format.OPENAI_CHAT, expand_body(Format.OPENAI_CHAT, body))[-1].texts[0].text
@@ -337,13 +342,13 @@ def test_what_looks_like_a_marker_is_no_source_whoever_said_it(look: str):
 
 def test_a_text_with_a_false_marker_is_no_source():
     spoilt = "\n".join([*NUMBERED, markers.render(FALSE)])
-    assert last(Marker(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED, spoilt).startswith("[")
-    anchor = Marker(4, "Read r/a.py", None, None, None, "alpha")
+    assert last(Reference(4, "Read r/a.py", 1, None, (1, 4)), NUMBERED, spoilt).startswith("[")
+    anchor = Reference(4, "Read r/a.py", None, None, None, "alpha")
     assert last(anchor, PLAIN, "\n".join([*PLAIN, "z " + markers.render(FALSE)])).startswith("[")
 
 
 def test_only_users_and_results_are_expanded():
-    marker = Marker(4, "user text", None, None, None, "alpha")
+    marker = Reference(4, "user text", None, None, None, "alpha")
     for role, is_expanded in (("user", True), ("assistant", False), ("system", False)):
         head = [{"role": "user", "content": "\n".join(PLAIN)}, {"role": "assistant", "content": "ok"}]
         text = signed(written({"messages": [*head, {"role": role, "content": ""}]}), marker, PLAIN)

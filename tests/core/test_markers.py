@@ -7,20 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.writing import written
 from tokenpak.core import markers
-from tokenpak.core.body.openai_chat import message_unit
 from tokenpak.core.markers import (
     LOOKS_LIKE,
+    FirstLine,
+    FoundIn,
+    Json,
     Marker,
-    Names,
-    Style,
-    check,
-    first_style,
+    Place,
+    Prefixed,
+    Reference,
+    Repeated,
+    Unpadded,
+    Whole,
     looks_like,
     parse,
     render,
-    taken_apart,
 )
 
 LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=60)
@@ -41,18 +43,44 @@ PREFIXES = st.none() | st.sampled_from(["     1→", "1\t", "  12:"])
 
 
 @st.composite
-def marker_values(draw: st.DrawFn) -> Marker:
+def references(draw: st.DrawFn) -> Reference:
     count = draw(COUNTS)
     label, first, prefix, told = draw(LABELS), draw(st.none() | COUNTS), draw(PREFIXES), draw(CHECKS)
     if draw(st.booleans()):
         start = draw(st.one_of(COUNTS, st.just(first or 1)))
-        return Marker(count, label, first, prefix, (start, start + count - 1), None, told)
+        return Reference(count, label, first, prefix, (start, start + count - 1), None, told)
     anchor = markers.anchor_of(draw(LINE)) or "x"
-    return Marker(count, label, first, prefix, None, anchor, told)
+    return Reference(count, label, first, prefix, None, anchor, told)
 
 
-@given(marker_values())
-def test_what_is_written_is_read_back_or_not_read_at_all(marker: Marker):
+OTHERS = st.one_of(
+    st.builds(Whole, LABELS, CHECKS),
+    st.builds(Repeated, st.from_regex(r"[a-z][a-z0-9_-]{2,40}", fullmatch=True), CHECKS),
+    st.builds(FirstLine, st.sampled_from(["Edit", "mcp__a__b", "x" * 80]), CHECKS),
+    st.builds(Prefixed, COUNTS, LINE.filter(bool), CHECKS),
+    st.builds(FoundIn, COUNTS, LABELS, CHECKS),
+    st.builds(Unpadded, CHECKS),
+    st.sampled_from(
+        [
+            Json('", " and ": "', rows=False),
+            Json("indent 2", rows=True, check="123456"),
+            Json("", rows=True),
+        ]
+    ),
+)
+
+
+@given(OTHERS)
+def test_other_kinds_are_read_back_or_not_read_at_all(marker: Marker):
+    line = render(marker)
+    assert "\n" not in line
+    found = parse(line)
+    assert found in (None, marker) or render(found) == line
+    assert looks_like(line) or found is None
+
+
+@given(references())
+def test_what_is_written_is_read_back_or_not_read_at_all(marker: Reference):
     """Some labels (" from ", " of ") make a marker ambiguous; the passes use none that reads otherwise."""
     line = render(marker)
     assert "\n" not in line
@@ -68,8 +96,8 @@ PLAIN_LABELS = st.lists(
 )
 
 
-@given(marker_values(), PLAIN_LABELS.map(" ".join))
-def test_plain_labels_are_always_read_back(marker: Marker, label: str):
+@given(references(), PLAIN_LABELS.map(" ".join))
+def test_plain_labels_are_always_read_back(marker: Reference, label: str):
     marker = msgspec.structs.replace(marker, label=label)
     assert parse(render(marker)) == marker
 
@@ -79,6 +107,16 @@ WRITTEN = [
     "[lines 14-68: same as lines 12-66 of Read cli/clean.go #482913]",
     '[lines 1-90, numbered as "     1→": same as content of Write cli/clean.go from "package cli" #482913]',
     '[42 lines: same as assistant text from "## Plan" #482913]',
+    "[lines 70-222: same as there #482913]",
+    '[30 lines: same as there from "## Costs" #482913]',
+    "[whole text: same as get_user_details sophia_silva_7557 #482913]",
+    "[<system-reminder>: same as the one before #482913]",
+    "[first line: same as in the Edit before #482913]",
+    r'[next 112 lines: each begins with "ci (macos-latest)\tRun tests\t2026-07-13T20:" #482913]',
+    "[next 6 lines: found in cmd/entire/cli/hook_registry.go #482913]",
+    "[line numbers: shown without padding #482913]",
+    '[next line: JSON, shown without white space (", " and ": ") #482913]',
+    "[next line: JSON, shown without white space (indent 2), lists of objects as keys and rows #482913]",
 ]
 
 
@@ -162,85 +200,25 @@ def test_looking_is_quick_in_texts_made_to_be_slow():
     assert time.perf_counter() - began < 2.0
 
 
-# ---------------------------------------------------------------- displayed numbers
-
-TEXTS = st.lists(
-    st.tuples(
-        st.sampled_from(["", "", " ", "     ", " " * 10, " " * 11]),
-        st.sampled_from(["", "0", "1", "7", "12", "007", "99999", "1234567", "12345678", "٣"]),
-        st.sampled_from(["", "→", "\t", ":", "x"]),
-        LINE,
-    ).map("".join),
-    max_size=12,
-).map("\n".join)
-
-
-@given(TEXTS)
-def test_lines_taken_apart_give_the_text_back(text: str):
-    lines = taken_apart(text)
-    assert lines.lines == text.split("\n")
-    rebuilt = [
-        style.prefix(number) + body if style else body
-        for style, number, body in zip(lines.styles, lines.numbers, lines.bodies, strict=True)
-    ]
-    assert "\n".join(rebuilt) == text
-    assert all((number == -1) == (style is None) for number, style in zip(lines.numbers, lines.styles, strict=True))
-
-
-@given(TEXTS)
-def test_runs_count_the_lines_that_go_on_in_the_same_manner(text: str):
-    lines = taken_apart(text)
-    for at, run in enumerate(lines.runs):
-        wanted = 1
-        while at + wanted < len(lines.lines) and lines.styles[at + wanted] is lines.styles[at]:
-            if lines.styles[at] and lines.numbers[at + wanted] != lines.numbers[at] + wanted:
-                break
-            wanted += 1
-        assert run == wanted
-
-
-def test_styles():
-    assert taken_apart("     1→a\n    10→b\n100000→c\n1\td\n 2:e\nf").styles == [
-        Style(6, "→"),
-        Style(6, "→"),
-        Style(0, "→"),
-        Style(0, "\t"),
-        Style(2, ":"),
-        None,
-    ]
-    assert first_style("x\n  7:y") == Style(3, ":")
-    assert first_style("x\n[lines 1-2: y") is None
-    assert Style(6, "→").prefix(42) == "    42→"
-    assert Style(0, "\t").prefix(42) == "42\t"
-
-
-def test_styles_are_shared_and_few():
-    one, two = taken_apart("  7:a"), taken_apart("  9:b")
-    assert one.styles[0] is two.styles[0]
-    before = len(markers._STYLES)
-    for pad in range(60):
-        taken_apart(" " * pad + "1:x")
-    assert len(markers._STYLES) == before
-
-
 # ---------------------------------------------------------------- checks
 
-CHAIN, MARKER = bytes(16), Marker(3, "Read x", 1, None, (4, 6))
+PLACE, MARKER = Place(bytes(16), 0), Reference(3, "Read x", 1, None, (4, 6))
 
 
 def test_a_check_is_six_digits_over_everything_that_matters():
-    plain = check(CHAIN, 0, 7, MARKER, ["a", "b", "c"])
+    plain = PLACE.check(MARKER, 7, "a\nb\nc")
     assert len(plain) == 6
     assert plain.isdecimal()
-    assert plain == check(CHAIN, 0, 7, msgspec.structs.replace(MARKER, check="123456"), ["a", "b", "c"])
+    assert plain == PLACE.check(msgspec.structs.replace(MARKER, check="123456"), 7, "a\nb\nc")
+    assert PLACE.signed(MARKER, 7, "a\nb\nc").check == plain
     others = [
-        check(bytes(15) + b"x", 0, 7, MARKER, ["a", "b", "c"]),
-        check(CHAIN, 1, 7, MARKER, ["a", "b", "c"]),
-        check(CHAIN, 0, 8, MARKER, ["a", "b", "c"]),
-        check(CHAIN, 0, 7, MARKER, ["a", "b", "d"]),
-        check(CHAIN, 0, 7, MARKER, ["a", "b\nc"]),
+        Place(bytes(15) + b"x", 0).check(MARKER, 7, "a\nb\nc"),
+        Place(bytes(16), 1).check(MARKER, 7, "a\nb\nc"),
+        PLACE.check(MARKER, 8, "a\nb\nc"),
+        PLACE.check(MARKER, 7, "a\nb\nd"),
+        PLACE.check(Unpadded(), 7, "a\nb\nc"),
         *(
-            check(CHAIN, 0, 7, msgspec.structs.replace(MARKER, **{name: value}), ["a", "b", "c"])
+            PLACE.check(msgspec.structs.replace(MARKER, **{name: value}), 7, "a\nb\nc")
             for name, value in [
                 ("label", "Read y"),
                 ("first", 2),
@@ -252,63 +230,6 @@ def test_a_check_is_six_digits_over_everything_that_matters():
         ),
     ]
     assert len({plain, *others}) == len(others) + 1
-
-
-# ---------------------------------------------------------------- names
-
-
-def call(ident: str, name: str, arguments: str) -> dict[str, object]:
-    return {"id": ident, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def labels_of(name: str, arguments: str) -> tuple[tuple[str, ...], str]:
-    (block,) = message_unit(written({"role": "assistant", "tool_calls": [call("c", name, arguments)]})).blocks
-    names = Names()
-    told = names.call(block)
-    (result,) = message_unit(written({"role": "tool", "tool_call_id": "c", "content": "x"})).blocks
-    assert names.text(result) == told
-    return told
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "labels", "path"),
-    [
-        ("Read", '{"file_path": "/a/b/c.py", "limit": 3}', ("Read b/c.py", "Read /a/b/c.py"), "/a/b/c.py"),
-        ("Read", '{"path": "c.py"}', ("Read c.py",), "c.py"),
-        ("Bash", '{"description": "List", "command": "ls -la\\npwd"}', ("Bash ls -la",), ""),
-        ("exec", '{"cmd": ["bash", "-lc", "make"]}', ("exec make",), ""),
-        ("think", '{"b": "x", "a": "y"}', ("think y",), ""),
-        ("patch", "*** Begin", ("patch *** Begin",), ""),
-        ("ping", "{}", ("ping",), ""),
-        ("", '{"path": "c.py"}', ("tool result",), "c.py"),
-        ("Bash", '{"command": "' + "x" * 200 + '"}', ("Bash " + "x" * 48, "Bash " + "x" * 160), ""),
-    ],
-)
-def test_results_go_by_tool_and_path_or_command(name: str, arguments: str, labels: tuple[str, ...], path: str):
-    assert labels_of(name, arguments) == (labels, path)
-
-
-def test_other_texts_have_names_too():
-    names = Names()
-    told = {}
-    for role in ("user", "assistant", "system", "tool"):
-        (block,) = message_unit(
-            written({"role": role, "content": "x", **({"tool_call_id": "?"} if role == "tool" else {})})
-        ).blocks
-        told[role] = names.text(block)
-    assert told == {
-        "user": (("user text",), ""),
-        "assistant": (("assistant text",), ""),
-        "system": ((), ""),
-        "tool": (("tool result",), ""),
-    }
-
-
-def test_arguments_have_the_names_of_their_call():
-    assert markers.argument_labels("content", ("Write a", "Write /x/a")) == (
-        "content of Write a",
-        "content of Write /x/a",
-    )
 
 
 def test_anchors():

@@ -51,7 +51,7 @@ async def test_counts_by_how_exchanges_ended():
 async def test_a_defect_costs_one_request_and_is_reported_without_its_words():
     async with wire.provider(ok) as provider, lab.front(provider.url) as front:
 
-        async def fail(fmt: Format, kind: str, body: bytes):
+        async def fail(fmt: Format, kind: str, body: bytes, client: str | None):
             raise RuntimeError(body.decode())
 
         front.dispatch.compress = fail

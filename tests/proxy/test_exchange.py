@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import brotli
 import header_cases
@@ -13,7 +14,9 @@ import trio
 import wire
 import zstandard
 
+from tests.core import agent_loop
 from tokenpak.core.patch import Format
+from tokenpak.ipc.events import PassTally
 from tokenpak.proxy.exchange import fault_of
 
 MESSAGE = {"model": "claude-x", "stream": False, "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
@@ -317,6 +320,82 @@ async def test_head_keeps_its_length():
         reply = await asked(front, http("HEAD / HTTP/1.1"), bodiless=True)
         await wire.wait_until(lambda: front.recorder.closed)
     assert reply.value("content-length") == b"4711"
+
+
+# Cache marks
+
+
+async def talked(front, echo, *bodies, path="/v1/messages", lines=()):
+    """What arrives for the last of these requests, and its row."""
+    for body in bodies:
+        await asked(front, post(body, *lines, path=path))
+    await wire.wait_until(lambda: len(front.recorder.closed) == len(bodies))
+    return echo.seen[-1], front.recorder.closed[-1]
+
+
+async def test_a_conversation_without_marks_gets_them_from_its_second_request_on():
+    echo = Echo()
+    async with wire.provider(echo) as provider, lab.front(provider.url) as front:
+        seen, closed = await talked(front, echo, agent_loop.plain(0), agent_loop.plain(1))
+    assert echo.seen[0].body == agent_loop.plain(0)
+    assert seen.body.count(b'"cache_control":{"type":"ephemeral"}') == 3
+    assert json.loads(re.sub(rb',"cache_control":\{[^}]*\}', b"", seen.body)) == json.loads(agent_loop.plain(1))
+    assert seen.value("content-length") == b"%d" % len(seen.body)
+    assert (closed.bytes_before, closed.bytes_after) == (len(agent_loop.plain(1)), len(seen.body))
+    assert closed.passes == {"cache-marks": PassTally(3, 0)}
+    assert (closed.compression, closed.reason) == ("literal", "below_floor")
+    assert front.recorder.closed[0].passes == {}
+
+
+async def test_marks_are_put_on_the_body_as_sent():
+    echo = Echo()
+    async with wire.provider(echo) as provider, lab.front(provider.url) as front:
+        front.dispatch.edits = {b"Mend the parser.": b"[mend]"}
+        seen, closed = await talked(front, echo, agent_loop.plain(0), agent_loop.plain(1))
+    assert b"[mend]" in seen.body
+    assert (closed.compression, closed.passes["test"].edits, closed.passes["cache-marks"].edits) == ("worker", 1, 3)
+
+
+async def test_a_marked_coded_body_goes_out_plain():
+    echo, packed = Echo(), [gzip.compress(agent_loop.plain(steps)) for steps in range(2)]
+    async with wire.provider(echo) as provider, lab.front(provider.url) as front:
+        seen, _ = await talked(front, echo, *packed, lines=["Content-Encoding: gzip"])
+    assert echo.seen[0].body == packed[0]
+    assert b"cache_control" in seen.body
+    assert seen.values("content-encoding") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/messages/count_tokens", {}),
+        ("/v1/messages", {"max_tokens": 0}),
+        ("/acme/v1/messages", {}),
+        ("/v1/chat/completions", {}),
+    ],
+    ids=["count", "pre-warm", "unknown host", "other format"],
+)
+async def test_where_no_marks_are_placed(path, more):
+    echo, names = Echo(), (*lab.NAMES, "acme")
+    bodies = [json.dumps({**json.loads(agent_loop.plain(steps)), **more}).encode() for steps in range(3)]
+    async with wire.provider(echo) as provider, lab.front(provider.url, names=names) as front:
+        seen, closed = await talked(front, echo, *bodies, path=path)
+        counted = front.marks.statistics()["requests"]
+    assert (seen.body, closed.passes, counted) == (bodies[-1], {}, 0)
+
+
+async def test_rules_may_forbid_marks():
+    echo = Echo()
+    async with wire.provider(echo) as provider, lab.front(provider.url) as front:
+        front.dispatch.cache_marks = False
+        seen, _ = await talked(front, echo, agent_loop.plain(0), agent_loop.plain(1))
+    assert seen.body == agent_loop.plain(1)
+
+
+async def test_dispatch_is_told_who_calls():
+    async with wire.provider(Echo()) as provider, lab.front(provider.url) as front:
+        await asked(front, post(BODY, "User-Agent: codex_cli_rs/1"))
+    assert front.dispatch.clients == ["codex"]
 
 
 # Responses

@@ -9,12 +9,14 @@ from tests.core.contract import Words
 from tests.core.readings import REPEATED, anthropic
 from tokenpak.core.body import canonical, read
 from tokenpak.core.expand import expand_body
-from tokenpak.core.patch import Edit, Format, Job, Patch
+from tokenpak.core.patch import Edit, Format, Job, Patch, Policy
+from tokenpak.core.rules import Terms
 from tokenpak.services.compress import Compressor
 from tokenpak.services.dispatch import Compressed, Dispatch, Limits
 from tokenpak.services.pool import Answer, Missed
 
-LIMITS = Limits(floor_tokens=40)
+LOW = Terms(Policy(floor_tokens=40, passes=("line-runs",)))
+LIMITS = Limits(LOW)
 Behaviour = Callable[[Job, bytes, "Workers"], Awaitable[Answer | Missed]]
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.core.contract import LOW, Words
+from tests.core.contract import REFERENCES as LOW
+from tests.core.contract import Words
 from tests.core.readings import REPEATED, anthropic, worked
 from tests.core.sessions import agent_session, body_of
 from tests.core.writing import any_style, restyled, written
 from tokenpak.core.body.model import Unit
-from tokenpak.core.markers import taken_apart
+from tokenpak.core.lines import taken_apart
 from tokenpak.core.patch import Change, Form, Format, Job, Policy
 from tokenpak.core.splice import apply_edits
 from tokenpak.services import compress

@@ -20,7 +20,8 @@ from tests.services.dispatching import (
     stopped,
     working,
 )
-from tokenpak.core.patch import Change, Form, Format, Job
+from tokenpak.core.patch import Change, Form, Format, Job, Policy
+from tokenpak.core.rules import Terms
 from tokenpak.core.splice import apply_edits
 from tokenpak.services.dispatch import Dispatch, Limits
 from tokenpak.services.memory import PlanMemory
@@ -49,7 +50,7 @@ async def test_a_workers_answer_is_used(dispatch: Dispatch, workers: Workers):
     assert done.patch
     assert done.body == apply_edits(TWICE, done.patch.edits)
     assert done.session == done.outline.family.hex() if done.outline else False
-    assert workers.jobs[0].policy.floor_tokens == LIMITS.floor_tokens
+    assert workers.jobs[0].policy.floor_tokens == 40
     assert workers.jobs[0].forms == ()
 
 
@@ -218,7 +219,7 @@ async def test_an_echo_stops_new_edits_of_its_conversation_only(
 
 async def test_a_level_switched_off_keeps_what_was_sent(workers: Workers, memory: PlanMemory):
     first = await sent(Dispatch(workers, memory, LIMITS), TWICE)
-    off = Dispatch(workers, memory, Limits(level="off", floor_tokens=40))
+    off = Dispatch(workers, memory, Limits(Terms(Policy("off", floor_tokens=40))))
     assert edits(await sent(off, THRICE)) == edits(first)
     last = await sent(Dispatch(workers, memory, LIMITS), FOUR)
     assert edits(last)[:1] == edits(first)

@@ -14,6 +14,7 @@ from tests.services.dispatching import (
     FOUR,
     GARBLED,
     LIMITS,
+    LOW,
     THRICE,
     TWICE,
     Workers,
@@ -88,7 +89,7 @@ async def test_a_slot_goes_on_with_what_another_sent(workers: Workers, memory: P
 
 # ---------------------------------------------------------------- beyond the window
 
-TIGHT = Limits(floor_tokens=40, window_tokens=500, patience_s=5.0)
+TIGHT = Limits(LOW, window_tokens=500, patience_s=5.0)
 
 
 async def test_beyond_the_window_a_new_conversation_waits_for_a_worker(

@@ -12,6 +12,10 @@ COMMANDS = {
     "expand": Command(
         "tokenpak.cli.commands.expand:expand", "Expand every marker of a sent request, from its bytes alone."
     ),
+    "verify-meaning": Command(
+        "tokenpak.cli.commands.verify_meaning:verify_meaning",
+        "Ask a model, with your key, about text that markers stand for.",
+    ),
     "vocabulary": Command("tokenpak.cli.commands.vocabulary:app", "Find or fetch the tokenizer's vocabulary."),
     "mock-provider": Command(
         "tokenpak.cli.commands.mock_provider:mock_provider", "Run the embedded provider, for trying things out."

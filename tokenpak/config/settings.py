@@ -5,7 +5,6 @@ remedy. Child processes never read the file or the variables again: the launcher
 (`write_settings`) and hands its path down in TOKENPAK_SETTINGS, so all processes of an instance agree.
 """
 
-import difflib
 import ipaddress
 import os
 import re
@@ -17,8 +16,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tokenpak.config import rules
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
-from tokenpak.core.patch import Level
+from tokenpak.core.patch import FLOOR_TOKENS, Level
+from tokenpak.core.rules import Rule, Terms, refined
 
 PREFIX = "TOKENPAK_"
 UPSTREAM_PREFIX = "TOKENPAK_UPSTREAM_"
@@ -46,7 +47,11 @@ class ConfigError(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an instance runs with. Times are seconds (`_s`), sizes are bytes (`_bytes`)."""
+    """What an instance runs with. Times are seconds (`_s`), sizes are bytes (`_bytes`).
+
+    passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
+    they refine what stands here.
+    """
 
     state_dir: str
     host: str = "127.0.0.1"
@@ -55,7 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Count = 2
     drain_s: Seconds = 15.0
     level: Level = "lossless"
-    floor_tokens: Size = 8192
+    passes: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    floor_tokens: Size = FLOOR_TOKENS
+    cache_marks: bool = True
+    rules: tuple[Rule, ...] = ()
     read_cap_bytes: Size = 64 * MIB
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 900.0
@@ -64,11 +73,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     job_base_s: Seconds = 0.25
     job_per_mb_s: Seconds = 0.5
     plan_memory_bytes: Size = 64 * MIB
-    log_level: str = "info"
 
     @property
     def paths(self) -> Paths:
         return paths_for(Path(self.state_dir))
+
+    @property
+    def terms(self) -> Terms:
+        """What a request is compressed on where no rule says otherwise."""
+        base = Rule(
+            level=self.level,
+            passes=self.passes,
+            without=self.without,
+            floor_tokens=self.floor_tokens,
+            cache_marks=self.cache_marks,
+        )
+        return refined(Terms(), base)
 
     @property
     def url(self) -> str:
@@ -76,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{self.host}:{self.port}"
 
 
+_OF_PASSES = frozenset({"passes", "without"})
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
@@ -149,14 +170,32 @@ def _environment_layer(environ: Mapping[str, str]) -> Mapping[str, object]:
 
 def _converted(where: str, key: str, value: object) -> object:
     if key not in _FIELDS:
-        near = difflib.get_close_matches(key, _FIELDS, n=1)
-        advice = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(sorted(_FIELDS))}."
-        raise ConfigError(f"{where}: unknown key {key!r}. {advice}")
+        raise ConfigError(f"{where}: unknown key {key!r}. {rules.meant(key, sorted(_FIELDS))}")
+    # A variable is text and may stand for a number, a list or a table; in the file each must be one.
+    if where == "environment" and isinstance(value, str):
+        value = _read_text(where, key, value)
     try:
-        # A variable is text and may stand for a number; a number in the file must be one.
+        if key == "rules":
+            return rules.rules_in(value)
+        if key in _OF_PASSES:
+            return rules.passes_in(msgspec.convert(value, tuple[str, ...]))
         return msgspec.convert(value, _FIELDS[key], strict=where != "environment")
+    except rules.Unusable as error:
+        raise ConfigError(f"{where}: {key}: {error}") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {key} = {value!r}: {error}. Correct the value or remove the key.") from error
+
+
+def _read_text(where: str, key: str, text: str) -> object:
+    """What a variable's text stands for where the setting is no single value: words between commas, or TOML."""
+    if key in _OF_PASSES:
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if key != "rules":
+        return text
+    try:
+        return tomllib.loads(f"rules = {text}")["rules"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f'{where}: rules: {error}. Write [{{client = "codex", level = "off"}}].') from error
 
 
 def _upstreams(where: str, value: object) -> dict[str, str]:

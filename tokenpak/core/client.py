@@ -1,7 +1,8 @@
 """Who is calling: the client's name and its session, from what real clients send (recorded, facts/clients section 2).
 
-For rows only. Nothing here may change where a request goes or what is done to it: names are claims. The difficulty is
-that several clients are built on one SDK and show its user agent alone; they stay what they show.
+For rows, and for the rules by which a user picks terms of compression. Nothing here may change where a request goes:
+names are claims. The difficulty is that several clients are built on one SDK and show its user agent alone; they stay
+what they show.
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,9 @@ _BY_AGENT = (
     ("curl/", "curl"),
 )
 """How a user agent begins, in lower case; the first match counts, so the longer claim stands before the shorter."""
+
+NAMES = tuple(dict.fromkeys(name for _, name in _BY_AGENT))
+"""Every name the table gives."""
 
 _SESSION_HEADERS = (
     _CLAUDE_CODE_HEADER,

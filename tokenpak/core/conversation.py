@@ -5,24 +5,35 @@ same forms, the walk goes on where it stood, and deciding a turn costs the new b
 not be had again from the request and the plan.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from tokenpak.core import markers
 from tokenpak.core.body import Block, Kind, View
 from tokenpak.core.body.model import Text, chain_after, digest_of, first_chain
 from tokenpak.core.expand import Expander
-from tokenpak.core.passes import line_runs
-from tokenpak.core.passes.index import Index
-from tokenpak.core.passes.line_runs import Weigher
+from tokenpak.core.lines import ESCAPED_END, Lines, taken_apart
+from tokenpak.core.markers import Place, Whole, looks_like, parse
+from tokenpak.core.names import Names, argument_labels
+from tokenpak.core.passes import Target, Weigher, kept, propose
+from tokenpak.core.passes.index import Index, Read
+from tokenpak.core.passes.line_runs import SHORTEST_RUN
 from tokenpak.core.patch import Change, Format
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
 from tokenpak.core.splice import apply_changes
 
-TakeApart = Callable[[str], markers.Lines]
-"""`markers.taken_apart`, or something that remembers what it gave."""
+TakeApart = Callable[[str], Lines]
+"""`taken_apart`, or something that remembers what it gave."""
+
+
+class Means(NamedTuple):
+    """How a block is decided: by which passes, with which counter. alone: nothing before it may be referred to."""
+
+    passes: Sequence[str]
+    weigher: Weigher
+    alone: bool = False
 
 
 class Step(NamedTuple):
@@ -50,7 +61,7 @@ def steps(view: View) -> Iterator[Step]:
 class Conversation:
     """What a walk knows after the blocks it has seen: sources, the reader's side of them, and where it stands."""
 
-    def __init__(self, fmt: Format, take_apart: TakeApart = markers.taken_apart) -> None:
+    def __init__(self, fmt: Format, take_apart: TakeApart = taken_apart) -> None:
         self._take_apart = take_apart
         self.chain = first_chain(fmt)
         self.plan_hash = EMPTY_PLAN_HASH
@@ -64,7 +75,7 @@ class Conversation:
         self._terms: object = None
         self._taken: dict[bytes, tuple[Change, ...]] = {}
         self._index = Index()
-        self._names = markers.Names()
+        self._names = Names()
         self._expander = Expander(fmt)
 
     def precedes(self, walk: Sequence[Step], plan: Plan, terms: object) -> bool:
@@ -96,14 +107,14 @@ class Conversation:
         known = plan.get(step.chain)
         return known if known is not None or terms != self._terms else self._taken.get(step.chain)
 
-    def advance(self, step: Step, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
-        """Take in one block in its known form, or decide it (weigher: how; None: literally). Raises Defect."""
+    def advance(self, step: Step, known: tuple[Change, ...] | None, means: Means | None) -> tuple[Change, ...]:
+        """Take in one block in its known form, or decide it (means: how; None: literally). Raises Defect."""
         block, changes = step.block, known or ()
         self._torn = True
         if block.kind is Kind.CALL:
             self._call(block)
         else:
-            changes = self._texts(block, known, weigher if self.sound else None)
+            changes = self._texts(block, known, means if self.sound else None)
         self._verify(block, changes, planned=known is not None)
         self.chain = step.chain
         self.blocks += 1
@@ -118,26 +129,42 @@ class Conversation:
     def _call(self, block: Block) -> None:
         self._names.hear(block)
         for key, value in block.arguments:
-            if _long_enough(value) and not markers.looks_like(value):
+            if _long_enough(value) and not looks_like(value):
                 labels, path = self._names.call(block)
                 read = self._index.read(value, self._take_apart(value))
-                self._index.add(markers.argument_labels(key, labels), path, read, [(0, len(read.ids))])
+                self._index.add(argument_labels(key, labels), path, read, [(0, len(read.ids))])
 
-    def _texts(self, block: Block, known: tuple[Change, ...] | None, weigher: Weigher | None) -> tuple[Change, ...]:
+    def _texts(self, block: Block, known: tuple[Change, ...] | None, means: Means | None) -> tuple[Change, ...]:
+        labels, path = self._names.text(block)
+        if not labels:
+            return known or ()
+        caller = self._names.caller(block)
         changes: list[Change] = []
         for part, text in enumerate(block.texts):
-            if not _long_enough(text.text) or markers.looks_like(text.text):
+            if looks_like(text.text):
+                self._index.passed(labels, None)
                 continue
-            labels, path = self._names.text(block)
-            if not labels:
-                break
-            read = self._index.read(text.text, self._take_apart(text.text))
             ours = [change for change in known or () if change.part == part]
-            if known is None and weigher is not None:
-                ours = line_runs.propose(self._index, line_runs.Target(self.chain, part, read, path), weigher)
+            long = _long_enough(text.text)
+            read = self._index.read(text.text, self._take_apart(text.text)) if long else None
+            if known is None and means is not None:
+                target = Target(Place(self.chain, part), text.text, read, labels, path, caller)
+                ours = propose(self._index, target, means.passes, means.weigher, alone=means.alone)
             changes += ours
-            self._index.add(labels, path, read, _stays(text.text, ours, len(read.ids)))
+            self._index.hear(text.text, _standing(text.text, ours), caller.name if caller else "")
+            self._show(labels, path, text.text, read, ours)
         return known if known is not None else tuple(changes)
+
+    def _show(
+        self, labels: tuple[str, ...], path: str, text: str, read: Read | None, changes: Sequence[Change]
+    ) -> None:
+        """The sent text may be referred to from now on, as far as it stands there itself."""
+        replaced = _replaced(changes)
+        if any(isinstance(parse(change.new), Whole) for change in replaced):
+            return  # the text stands elsewhere
+        self._index.passed(labels, None if replaced else text)
+        if read is not None:
+            self._index.add(labels, path, read, _stays(read, replaced))
 
     def _verify(self, block: Block, changes: tuple[Change, ...], *, planned: bool) -> None:
         sent = sent_form(block, changes)
@@ -149,18 +176,29 @@ class Conversation:
 
 def _long_enough(text: str) -> bool:
     """True for a text that can hold a run: as a target, or as a source that could show one."""
-    return text.count("\n") + 1 >= line_runs.SHORTEST_RUN
+    return text.count("\n") + text.count(ESCAPED_END) + 1 >= SHORTEST_RUN
 
 
-def _stays(text: str, changes: Sequence[Change], lines: int) -> list[tuple[int, int]]:
+def _replaced(changes: Sequence[Change]) -> list[Change]:
+    """The changes that leave nothing of their lines. Where only beginnings are cut off, the lines still stand there."""
+    return [change for change in changes if not change.cut]
+
+
+def _standing(text: str, changes: Sequence[Change]) -> list[tuple[int, int]]:
+    return kept(text, _replaced(changes))
+
+
+def _stays(read: Read, changes: Sequence[Change]) -> list[tuple[int, int]]:
     """The ranges of a text's lines that are sent as they are."""
-    out, stays, line, at = [], 0, 0, 0
+    if not changes:
+        return [(0, len(read.ids))]
+    starts = read.lines.starts()
+    out, at = [], 0
     for change in changes:
-        line += text.count("\n", at, change.start)
-        out.append((stays, max(stays, line)))
-        line += text.count("\n", change.start, change.end)
-        stays, at = line + 1, change.end
-    return [*out, (stays, max(stays, lines))]
+        first, behind = bisect_right(starts, change.start) - 1, bisect_right(starts, change.end)
+        out.append((at, max(at, first)))
+        at = behind
+    return [*out, (at, max(at, len(read.ids)))]
 
 
 class Defect(Exception):  # noqa: N818 - a counted answer: the block stays literal

@@ -19,7 +19,7 @@ WINDOW = 2048
 MOST_BLOCKS = 32
 """Blocks watched at a time; the one begun first is forgotten. Replies write one block after the other."""
 
-SAYS = b": same as "
+SAYS = b" #"
 """In every marker, and never escaped in JSON: a document without these bytes needs no search."""
 
 _SAYS = SAYS.decode()

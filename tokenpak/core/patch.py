@@ -24,7 +24,27 @@ class Format(Enum):
     OPENAI_RESPONSES = "responses"
 
 
+NUMBERS = -1
+"""The `cut` of a range whose line numbers lose their padding."""
+
 Level = Literal["off", "lossless"]
+
+PASSES = (
+    "whole-texts",
+    "line-runs",
+    "reminders",
+    "first-lines",
+    "padding",
+    "paths",
+    "prefixes",
+    "json-space",
+    "json-tables",
+)
+"""The passes by name, in the order in which they see a text."""
+
+
+FLOOR_TOKENS = 2048
+"""Tokens before a block, from where on it may be edited, unless the user says otherwise."""
 
 
 class Policy(msgspec.Struct, frozen=True, array_like=True):
@@ -35,15 +55,17 @@ class Policy(msgspec.Struct, frozen=True, array_like=True):
     """
 
     level: Level = "lossless"
-    passes: tuple[str, ...] = ("line-runs",)
-    floor_tokens: int = 8192
+    passes: tuple[str, ...] = PASSES
+    floor_tokens: int = FLOOR_TOKENS
 
 
 class Change(msgspec.Struct, frozen=True, array_like=True):
     """A replacement inside one text of a block, in characters of its decoded text.
 
     part: index of the text within the block. start, end: half-open range. new: replacement text.
-    name: the pass. saved: tokens this change saves net of its marker, as counted when it was made.
+    name: the pass. saved: tokens this change saves net of its marker, as counted when it was made (at least).
+    cut: what becomes of the range itself: 0, nothing of it stays; n > 0, its lines follow `new`, each without its first
+    n characters; NUMBERS, they follow with their displayed numbers no longer padded.
     """
 
     part: int
@@ -52,6 +74,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     new: str
     name: str
     saved: int
+    cut: int = 0
 
 
 class Form(msgspec.Struct, frozen=True, array_like=True):

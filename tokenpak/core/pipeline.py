@@ -15,13 +15,13 @@ import msgspec
 
 from tokenpak.core.body import Unreadable, View
 from tokenpak.core.body.spans import offsets
-from tokenpak.core.conversation import Conversation, Defect, Step, TakeApart, sent_form, steps
-from tokenpak.core.markers import looks_like, taken_apart
-from tokenpak.core.passes import line_runs
-from tokenpak.core.passes.line_runs import Weigher
+from tokenpak.core.conversation import Conversation, Defect, Means, Step, TakeApart, sent_form, steps
+from tokenpak.core.lines import taken_apart
+from tokenpak.core.markers import looks_like
+from tokenpak.core.passes import Weigher
 from tokenpak.core.patch import Change, Edit, Form, Patch, Policy, Tally
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
-from tokenpak.core.splice import apply_edits
+from tokenpak.core.splice import apply_edits, sent_in_place
 
 CHARS_PER_TOKEN = 4
 """The fixed estimate for positions."""
@@ -31,11 +31,12 @@ Placed = MutableMapping[tuple[bytes, int], tuple[tuple[Change, ...], tuple[Edit,
 
 
 class Decision(NamedTuple):
-    """A step and its form; new: taken now, to be kept."""
+    """A step and its form; new: taken now, to be kept. why: why a new text stays as it is, one word, or None."""
 
     step: Step
     changes: tuple[Change, ...]
     new: bool
+    why: str | None = None
 
 
 class Decided(NamedTuple):
@@ -70,19 +71,20 @@ def decide(
     decisions = [Decision(step, changes, step.target and step.chain not in plan) for step, changes in seen]
     reasons: Counter[str] = Counter()
     defects = 0
+    means = Means(policy.passes, weigher, alone=view.unreferable is not None)
     for step in walk[conversation.blocks :]:
         known = plan.get(step.chain) if step.target else ()
         why = _why_not(view, policy, step, conversation) if known is None else None
         try:
-            changes = conversation.advance(step, known, None if why else weigher)
+            changes = conversation.advance(step, known, None if why else means)
         except Defect:
             defects += 1
             why = "defect"
             conversation = _again(view, decisions, terms)
             changes = conversation.advance(step, (), None)
-        if known is None and not changes:
-            reasons[why or "no_match"] += 1
-        decisions.append(Decision(step, changes, known is None))
+        why = (why or view.unreferable or "no_match") if known is None and not changes else None
+        reasons.update([why] if why else [])
+        decisions.append(Decision(step, changes, known is None, why))
     return Decided(decisions, conversation, reasons, defects)
 
 
@@ -95,17 +97,17 @@ def _again(view: View, decisions: Sequence[Decision], terms: object) -> Conversa
     """The conversation up to here once more: the one that met the defect has learnt what will not be sent."""
     conversation = Conversation(view.format)
     conversation.resume((), {}, terms)
-    for step, changes, _ in decisions:
+    for step, changes, *_ in decisions:
         conversation.advance(step, changes, None)
     return conversation
 
 
 def _why_not(view: View, policy: Policy, step: Step, conversation: Conversation) -> str | None:
     """Why a block may not be edited, in one word, or None. Nothing here looks at the size or age of the request."""
-    if policy.level == "off" or line_runs.NAME not in policy.passes:
+    if policy.level == "off" or not policy.passes:
         return "level_off"
-    if view.keep or view.unreferable:
-        return view.keep or view.unreferable
+    if view.keep:
+        return view.keep
     if not conversation.sound:
         return "unsound"
     if not conversation.answered:
@@ -124,7 +126,7 @@ def patch_of(body: bytes, decided: Decided | list[Decision], counter: str, place
     tallies: Counter[str] = Counter()
     saved: Counter[str] = Counter()
     plan_hash = EMPTY_PLAN_HASH
-    for step, changes, _ in decisions:
+    for step, changes, *_ in decisions:
         if changes:
             plan_hash = plan_hash_after(plan_hash, step.chain, changes)
             tallies.update(change.name for change in changes)
@@ -166,7 +168,8 @@ def _placed(body: bytes, step: Step, changes: tuple[Change, ...], placed: Placed
         raw = body[step.offset + text.start : step.offset + text.end]
         places = offsets(raw, text.text, [position for c in ours for position in (c.start, c.end)])
         local = [
-            Edit(places[2 * i], places[2 * i + 1], msgspec.json.encode(c.new)[1:-1], c.name) for i, c in enumerate(ours)
+            Edit(places[2 * i], places[2 * i + 1], msgspec.json.encode(sent_in_place(text.text, c))[1:-1], c.name)
+            for i, c in enumerate(ours)
         ]
         if msgspec.json.decode(b'"' + apply_edits(raw, local) + b'"', type=str) != sent.texts[part].text:
             raise Unreadable("misplaced")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tokenpak.core.numbers import unpadded
 from tokenpak.core.patch import Change, Edit
 
 
@@ -42,6 +43,15 @@ def apply_changes(text: str, changes: Sequence[Change]) -> str:
     for change in changes:
         if not at <= change.start <= change.end <= len(text):
             raise BadEdits("change out of order or bounds")
-        pieces += [text[at : change.start], change.new]
+        pieces += [text[at : change.start], sent_in_place(text, change)]
         at = change.end
     return "".join([*pieces, text[at:]])
+
+
+def sent_in_place(text: str, change: Change) -> str:
+    """What is sent in the place of a change's range."""
+    if not change.cut:
+        return change.new
+    stays = text[change.start : change.end]
+    cut = "\n".join([line[change.cut :] for line in stays.split("\n")]) if change.cut > 0 else unpadded(stays)
+    return f"{change.new}\n{cut}" if change.new else cut

@@ -31,6 +31,7 @@ from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.room import Room
 from tokenpak.proxy.server import Server, configuration
 from tokenpak.services.dispatch import Dispatch, Limits
+from tokenpak.services.marks import CacheMarks
 from tokenpak.services.memory import PlanMemory
 from tokenpak.services.pool import WorkerPool
 from tokenpak.services.record import Recorder
@@ -63,13 +64,14 @@ async def serve(settings: Settings, slot: int) -> Exit:
     identity = uuid4()
     async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool:
         memory = PlanMemory(settings.paths.plans / "plans", settings.plan_memory_bytes)
-        dispatch = Dispatch(pool, memory, Limits(level=settings.level, floor_tokens=settings.floor_tokens))
-        upstream = _upstream(settings)
+        dispatch = Dispatch(pool, memory, Limits(settings.terms, settings.rules))
+        upstream, marks = _upstream(settings), CacheMarks()
         room = Room(
             front=str(identity),
             upstreams={name: base_of(url) for name, url in settings.upstreams.items()},
             upstream=upstream,
             dispatch=dispatch,
+            marks=marks,
             recorder=recorder,
             now_ns=time.time_ns,
             new_id=_new_id,
@@ -80,7 +82,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
         listening = configuration(f"fd://{os.dup(0)}", settings.keep_alive_s, settings.header_limit_bytes)
         server = Server(app, listening)
         counted = {"server": server, "app": app, "upstream": upstream, "recorder": recorder, "dispatch": dispatch}
-        statistics = _Statistics(slot, {**counted, "pool": pool})
+        statistics = _Statistics(slot, {**counted, "marks": marks, "pool": pool})
         try:
             return await _Front(settings, slot, server, app).live(upstream, statistics)
         finally:

@@ -5,6 +5,7 @@
     admit     may it come in
     route     which provider owns the path
     compress  read the body where it can be read, and let dispatch edit it
+    mark      add cache marks, where the client's own leave the tail of a conversation uncovered
     send      to the provider, with the client's own lines
     relay     the response back, piece by piece, a tap beside it
     account   make the row's end of all that has become known
@@ -19,6 +20,7 @@ import httpx
 import trio
 
 from tokenpak.core.admit import admit
+from tokenpak.core.breakpoints import supported
 from tokenpak.core.client import identify
 from tokenpak.core.headers import Line, first_values, forwarded, resized
 from tokenpak.core.patch import Format
@@ -118,29 +120,43 @@ class Exchange:
         self.course.route = found
         return None
 
-    async def compress(self, route: Route, lines: list[Line]) -> tuple[list[Line], httpx.AsyncByteStream]:
-        """Lines and body as they go out. Raises ClientGone while the body is still coming in."""
+    async def compress(self, route: Route, lines: list[Line]) -> tuple[list[Line], bytes | None]:
+        """Lines and body as they go on; None for a body that streams through. Raises ClientGone while it comes in."""
         course, cap = self.course, self._room.read_cap
         raw = await self._body.whole(cap) if route.format or self._is_short() else None
         if raw is None:
             course.why_unread = "too_large" if route.format else None
-            return lines, self._body.upload()
+            return lines, None
         course.read_at = trio.current_time()
         course.size_in = course.size_out = len(raw)
         text = await plain(raw, self._values.get(b"content-encoding"), cap)
         if route.format is None or text is None:
             course.why_unread = "coded" if text is None else None
-            return lines, Whole(raw)
-        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, text)
+            return lines, raw
+        client = course.client.name if course.client else None
+        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, text, client)
         if done.body is text:
-            return lines, Whole(raw)
-        course.size_out = len(done.body)
-        return resized(lines, len(done.body)), Whole(done.body)
+            return lines, raw
+        return resized(lines, len(done.body)), done.body
 
-    async def send(self, route: Route, base: Base, lines: list[Line], body: httpx.AsyncByteStream) -> httpx.Response:
+    def mark(self, route: Route, base: Base, lines: list[Line], body: bytes | None) -> tuple[list[Line], bytes | None]:
+        """The same with cache marks, for a request that is answered, at a host known to take them, where they may be."""
+        done = self.course.compressed
+        about = done.outline if done and done.cache_marks else None
+        if done is None or about is None or about.max_tokens == 0 or route.kind != "messages":
+            return lines, body
+        if not supported(route.provider, base.url.host):
+            return lines, body
+        marked = self._room.marks.place(done.body, about.model or "")
+        self.course.marks = marked.marks
+        return (resized(lines, len(marked.body)), marked.body) if marked.marks else (lines, body)
+
+    async def send(self, route: Route, base: Base, lines: list[Line], body: bytes | None) -> httpx.Response:
         """The provider's response, its head read. Raises httpx.TransportError, and ClientGone during an upload."""
         target = base.prefix + route.upstream_path + self._query
-        request = httpx.Request(self._method, base.url, headers=lines, stream=body, extensions={"target": target})
+        stream = self._body.upload() if body is None else Whole(body)
+        self.course.size_out = None if body is None else len(body)
+        request = httpx.Request(self._method, base.url, headers=lines, stream=stream, extensions={"target": target})
         self.course.sent_at = trio.current_time()
         response = await self._room.upstream.handle_async_request(request)
         self.course.head_at = trio.current_time()
@@ -191,6 +207,7 @@ class Exchange:
             try:
                 lines, body = await self.compress(route, forwarded(self._lines, self._values, base.host))
                 self._open_row()
+                lines, body = self.mark(route, base, lines, body)
                 response = await self.send(route, base, lines, body)
                 try:
                     await self.relay(route, response)

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 import trio
 
 from tokenpak.core.client import Client
+from tokenpak.core.patch import Patch
 from tokenpak.core.refusal import Fault
 from tokenpak.core.route import Route
 from tokenpak.core.usage import Observation
 from tokenpak.ipc.events import CloseState, PassTally, RequestClosed, RequestOpened
 from tokenpak.services.dispatch import Compressed
+
+MARKS = "cache-marks"
+"""The name of cache marks among the passes of a row."""
 
 
 @dataclass(slots=True)
@@ -22,6 +26,7 @@ class Course:
 
     read_at: the body was in. sent_at: the way to the provider began. head_at: the head of the response came.
     passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
+    marks: cache marks of ours in the body that was sent.
     """
 
     id: str
@@ -34,6 +39,7 @@ class Course:
     route: Route | None = None
     compressed: Compressed | None = None
     why_unread: str | None = None
+    marks: int = 0
     fault: Fault | None = None
     status: int | None = None
     size_in: int | None = None
@@ -85,7 +91,7 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         bytes_response=course.size_back,
         compression=done.how if done else "unread",
         reason=done.reason if done else course.why_unread,
-        passes={tally.name: PassTally(tally.edits, tally.saved) for tally in claimed.tallies} if claimed else {},
+        passes=_passes(claimed, course.marks),
         counter=claimed.counter if claimed else None,
         plan_hash=patch.plan.hex() if patch else None,
         defects=patch.defects if patch else 0,
@@ -96,6 +102,12 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         total_ms=_ms(course.began, trio.current_time()),
         added_ms=_added_ms(course),
     )
+
+
+def _passes(patch: Patch | None, marks: int) -> dict[str, PassTally]:
+    """What passes did, and how many cache marks were placed: an edit of its own kind, which removes no token."""
+    passes = {tally.name: PassTally(tally.edits, tally.saved) for tally in patch.tallies} if patch else {}
+    return {**passes, MARKS: PassTally(marks, 0)} if marks else passes
 
 
 def _told(seen: Observation) -> str | None:

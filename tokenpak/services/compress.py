@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tokenpak.core.body import Unit, Unreadable, read
 from tokenpak.core.conversation import Conversation
-from tokenpak.core.markers import Lines, taken_apart
+from tokenpak.core.lines import Lines, taken_apart
 from tokenpak.core.patch import Change, Edit, Job, Patch
 from tokenpak.core.pipeline import decide, patch_of, untouched
 from tokenpak.core.plan import plan_of

@@ -12,9 +12,10 @@ import msgspec
 import trio
 
 from tokenpak.core.body import Outline, Unreadable, View, outline, read
-from tokenpak.core.patch import Form, Format, Job, Level, Patch, Policy
+from tokenpak.core.patch import Form, Format, Job, Patch, Policy
 from tokenpak.core.pipeline import CHARS_PER_TOKEN, patch_of, replay
 from tokenpak.core.plan import plan_of
+from tokenpak.core.rules import Rule, Terms, resolved
 from tokenpak.core.splice import BadEdits, apply_edits
 from tokenpak.services.memory import PlanMemory
 from tokenpak.services.pool import Answer, Missed
@@ -33,7 +34,7 @@ class Compressed(msgspec.Struct, frozen=True):
     """A body ready to be sent. body: the same object when nothing was edited. reason: why no worker's answer was used.
 
     outline: what the body says of itself, None where it cannot be read. claims: False for a count or a pre-warm, which
-    save nobody anything.
+    save nobody anything. cache_marks: may cache marks be placed in it, by the rules for its client and model.
     """
 
     body: bytes
@@ -44,6 +45,7 @@ class Compressed(msgspec.Struct, frozen=True):
     queue_ms: float | None = None
     worker_ms: float | None = None
     claims: bool = True
+    cache_marks: bool = True
 
     @property
     def session(self) -> str | None:
@@ -59,13 +61,12 @@ class Pool(Protocol):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """level and floor_tokens: the policy. window_tokens: beyond about this size an original may not fit its model.
-
-    patience_s: how long such a request waits for a worker.
+    """base and rules: on what terms a request is compressed. patience_s: how long a request waits for a worker whose
+    original may not fit its model, being beyond about window_tokens.
     """
 
-    level: Level = "lossless"
-    floor_tokens: int = _LONGEST_FLOOR
+    base: Terms = Terms()
+    rules: tuple[Rule, ...] = ()
     window_tokens: int = 180_000
     patience_s: float = 10.0
 
@@ -75,23 +76,29 @@ class Dispatch:
 
     def __init__(self, pool: Pool, memory: PlanMemory, limits: Limits) -> None:
         self._pool, self._memory, self._limits = pool, memory, limits
-        self._policy = Policy(level=limits.level, floor_tokens=limits.floor_tokens)
-        self._stopped = Policy(level="off", floor_tokens=limits.floor_tokens)
-        self._smallest = CHARS_PER_TOKEN * min(limits.floor_tokens, _LONGEST_FLOOR)
         self._counts = {"worker": 0, "planned": 0, "literal": 0, "unread": 0, "garbled": 0, "missed": 0, "defects": 0}
 
-    async def compress(self, fmt: Format, kind: str, body: bytes) -> Compressed:
-        """The body to be sent for a request of this format. Never raises for a body or a worker's fault."""
+    async def compress(self, fmt: Format, kind: str, body: bytes, client: str | None = None) -> Compressed:
+        """The body to be sent for a request of this format. Never raises for a body or a worker's fault.
+
+        client: the name of who sends it, as core/client.py tells it; a claim, which picks rules and nothing else.
+        """
         try:
             about = outline(fmt, body)
         except Unreadable as unreadable:
-            return self._counted(Compressed(body, "unread", str(unreadable)))
-        if len(body) < self._smallest and not self._memory.forms(about.family):
-            return self._counted(Compressed(body, "literal", "below_floor", outline=about))
-        found = await self._asked(fmt, body, about)
+            return self._counted(Compressed(body, "unread", str(unreadable), cache_marks=False))
+        terms = resolved(self._limits.rules, self._limits.base, client, about.model)
+        found = await self._on_terms(terms.policy, fmt, kind, body, about)
+        return self._counted(msgspec.structs.replace(found, cache_marks=terms.cache_marks))
+
+    async def _on_terms(self, policy: Policy, fmt: Format, kind: str, body: bytes, about: Outline) -> Compressed:
+        smallest = CHARS_PER_TOKEN * min(policy.floor_tokens, _LONGEST_FLOOR)
+        if len(body) < smallest and not self._memory.forms(about.family):
+            return Compressed(body, "literal", "below_floor", outline=about)
+        found = await self._asked(policy, fmt, body, about)
         if _is_a_turn(kind, about):
-            return self._counted(self._committed(found, fmt, body, about))
-        return self._counted(msgspec.structs.replace(found, claims=False))
+            return self._committed(found, fmt, body, about)
+        return msgspec.structs.replace(found, claims=False)
 
     def _committed(self, found: Compressed, fmt: Format, body: bytes, about: Outline) -> Compressed:
         """What is sent, remembered; where a request that was quicker sent the same blocks otherwise, theirs holds."""
@@ -109,9 +116,10 @@ class Dispatch:
         """How bodies left, garbled and missed answers, defects that workers reported; and what memory holds."""
         return {**self._counts, **{f"memory_{name}": n for name, n in self._memory.statistics().items()}}
 
-    async def _asked(self, fmt: Format, body: bytes, about: Outline) -> Compressed:
+    async def _asked(self, policy: Policy, fmt: Format, body: bytes, about: Outline) -> Compressed:
         forms = self._memory.forms(about.family)
-        policy = self._stopped if self._memory.stopped(about.family) else self._policy
+        if self._memory.stopped(about.family):
+            policy = msgspec.structs.replace(policy, level="off")
         answer = await self._pool.ask(Job(fmt, policy, forms), body, about.family)
         if isinstance(answer, Missed):
             self._counts["missed"] += 1

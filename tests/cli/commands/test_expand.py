@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.core.contract import LOW
+from tests.core.contract import REFERENCES as LOW
 from tests.core.readings import REPEATED, anthropic, responses, worked
 from tokenpak.cli.commands.expand import expand
 from tokenpak.core.body import canonical, read

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpak.core.markers import taken_apart
+from tokenpak.core.lines import taken_apart
 from tokenpak.core.passes.index import PLACES, Index, Rows, Source, rows_of
 
 NUMBERED = "\n".join(f"{n}\tline {n}" for n in range(1, 9))

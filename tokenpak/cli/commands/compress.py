@@ -1,30 +1,60 @@
-"""`tokenpak compress`: the edits a request body would get, from the body alone."""
+"""`tokenpak compress`: the edits a request body would get, from the body alone, and with --explain why not more."""
 
 import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
 
-from tokenpak.core.body import Unreadable, read
-from tokenpak.core.patch import Format, Job, Patch, Policy
+from tokenpak.cli import explanation
+from tokenpak.cli.explanation import Told
+from tokenpak.cli.options import wanted_settings
+from tokenpak.config.rules import Unusable, passes_in
+from tokenpak.config.settings import ConfigError, Settings
+from tokenpak.core.body import Unreadable, outline, read
+from tokenpak.core.patch import Edit, Format, Level, Patch, Policy
+from tokenpak.core.pipeline import decide, patch_of
+from tokenpak.core.rules import Rule, refined, resolved
 from tokenpak.core.splice import apply_edits
-from tokenpak.services.compress import Compressor
+from tokenpak.services.tokens import Counter
 
 FormatName = Literal["anthropic", "openai", "responses"]
+Names = Annotated[tuple[str, ...], Parameter(negative="")]
+Switch = Annotated[bool, Parameter(negative="")]
+
+
+class Shown(NamedTuple):
+    """A body and what would become of it."""
+
+    format: Format
+    model: str | None
+    policy: Policy
+    body: bytes
+    patch: Patch
+    texts: list[Told]
+    never: dict[str, tuple[int, int]]
 
 
 def compress(
     body: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     *,
     format: FormatName | None = None,  # noqa: A002 - the word of the option
-    json: Annotated[bool, Parameter(negative="")] = False,
-    floor: int = 8192,
+    json: Switch = False,
+    explain: Switch = False,
+    level: Level | None = None,
+    only: Names = (),
+    without: Names = (),
+    floor: int | None = None,
+    client: str | None = None,
+    config: Path | None = None,
 ) -> int:
     """Show what TokenPak would change in a request body.
 
-    The body is taken as a conversation never seen before. Nothing is sent anywhere.
+    The body is taken as a conversation never seen before, on the terms your configuration sets for its model and for
+    the client named. Nothing is sent anywhere.
 
     Parameters
     ----------
@@ -34,20 +64,28 @@ def compress(
         API format. Told from the body when left out.
     json
         Print the edits as JSON: byte ranges of the body and what replaces them.
+    explain
+        Tell of every text that may be edited where it stands, what each pass did to it, or why it was left alone.
+    level
+        Level to compress at, whatever the configuration says: off or lossless.
+    only
+        Name of a pass that may make edits; no other may. May be repeated.
+    without
+        Name of a pass that may make none. May be repeated.
     floor
         Tokens that must stand before a block for it to be edited.
+    client
+        Name of the client the body is from, for rules that name one.
+    config
+        TOML file with settings. Default: config.toml in the user's configuration directory, if there is one.
 
     """
-    from tokenpak.services.tokens import load_counter, search_path
-
     raw = sys.stdin.buffer.read() if str(body) == "-" else _read(body)
     fmt = Format(format) if format else guessed(raw)
-    try:
-        read(fmt, raw)
-    except Unreadable as error:
-        raise SystemExit(f"tokenpak: this is no {fmt.value} request that can be read exactly ({error})") from error
-    patch = Compressor(load_counter(search_path())).run(Job(fmt, Policy(floor_tokens=floor), ()), raw)
-    sys.stdout.write((_as_json(fmt, raw, patch) if json else _in_words(raw, patch)) + "\n")
+    given = Rule(level=level, passes=_passes(only) or None, without=_passes(without), floor_tokens=floor)
+    shown = _shown(fmt, raw, client, given, wanted_settings(None, config, None, (), None))
+    tell = _TELLING[explain, json]
+    sys.stdout.write(tell(shown) + "\n")
     return 0
 
 
@@ -67,6 +105,112 @@ def guessed(raw: bytes) -> Format:
     return Format.OPENAI_CHAT if chat and "system" not in top else Format.ANTHROPIC
 
 
+def _shown(fmt: Format, raw: bytes, client: str | None, given: Rule, settings: Settings) -> Shown:
+    """The whole outcome. Exits with a message where the body is no request."""
+    from tokenpak.services.tokens import load_counter, search_path
+
+    try:
+        view, model = read(fmt, raw), outline(fmt, raw).model
+        policy = refined(resolved(settings.rules, settings.terms, client, model), given).policy
+        counter: Counter = load_counter(search_path(settings.paths.vocabulary))
+        decided = decide(view, policy, {}, counter)
+        patch = patch_of(raw, decided, counter.name)
+    except Unreadable as error:
+        raise SystemExit(f"tokenpak: this is no {fmt.value} request that can be read exactly ({error})") from error
+    texts = explanation.told(raw, view, decided, counter)
+    never = explanation.never_edited([decision.step for decision in decided.decisions])
+    return Shown(fmt, model, policy, raw, patch, texts, never)
+
+
+def _edits_as_json(shown: Shown) -> str:
+    """The edits, and with what they add up to."""
+    return _json({**_sums(shown), "edits": [_edit(shown.body, edit) for edit in shown.patch.edits]})
+
+
+def _texts_as_json(shown: Shown) -> str:
+    """What happens to each text, and on which terms."""
+    never = {kind: {"blocks": blocks, "tokens_about": tokens} for kind, (blocks, tokens) in shown.never.items()}
+    terms = {name: getattr(shown.policy, name) for name in ("level", "passes", "floor_tokens")}
+    return _json({**_sums(shown), "model": shown.model, "policy": terms, "texts": shown.texts, "never_edited": never})
+
+
+def _sums(shown: Shown) -> dict[str, object]:
+    patch = shown.patch
+    return {
+        "format": shown.format.value,
+        "bytes_before": len(shown.body),
+        "bytes_after": len(apply_edits(shown.body, patch.edits)),
+        "tokens_saved": sum(t.saved for t in patch.tallies),
+        "tokenizer": patch.counter,
+        "passes": {t.name: {"edits": t.edits, "tokens_saved": t.saved} for t in patch.tallies},
+        "left_literal": patch.reasons,
+    }
+
+
+def _edit(raw: bytes, edit: Edit) -> dict[str, object]:
+    old = raw[edit.start : edit.end].decode()
+    return {"start": edit.start, "end": edit.end, "pass": edit.name, "old": old, "new": edit.new.decode()}
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _edits_in_words(shown: Shown) -> str:
+    patch = shown.patch
+    lines = [_headline(shown), *_tallies(patch)]
+    lines += [f"  left literal, {reason}: {n} texts" for reason, n in sorted(patch.reasons.items())]
+    for edit in patch.edits:
+        lines.append(f"bytes {edit.start}-{edit.end} ({edit.end - edit.start}): {edit.new.decode()}")
+    return "\n".join(lines)
+
+
+def _texts_in_words(shown: Shown) -> str:
+    """A line for each text, then what they come to."""
+    return "\n\n".join([_terms(shown), explanation.table(shown.texts), *_summary(shown)])
+
+
+def _summary(shown: Shown) -> Iterator[str]:
+    """Why texts were left alone, what is never edited, and what was saved."""
+    if any(text.why for text in shown.texts):
+        yield "Left alone\n" + explanation.why_not(shown.texts)
+    if shown.never:
+        kinds = (f"{blocks:,} x {kind} (~{tokens:,} tokens)" for kind, (blocks, tokens) in shown.never.items())
+        yield textwrap.fill("Never edited: " + ", ".join(kinds), explanation.COLUMNS, subsequent_indent="  ")
+    before, after = (sum(getattr(text, side) for text in shown.texts) for side in ("before", "after"))
+    share = f" (-{1 - after / before:.1%})" if after < before else ""
+    texts = f"{len(shown.texts):,} texts that may be edited: {before:,} tokens, {after:,} as sent{share}"
+    yield "\n".join([texts, *_tallies(shown.patch), _headline(shown)])
+
+
+def _terms(shown: Shown) -> str:
+    """What is looked at, and what is allowed."""
+    policy = shown.policy
+    passes = ", ".join(policy.passes) or "none"
+    words = (
+        f"{shown.format.value} request for {shown.model or 'no model'}; "
+        f"level {policy.level}, floor {policy.floor_tokens:,} tokens, passes: {passes}"
+    )
+    return textwrap.fill(words, explanation.COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _headline(shown: Shown) -> str:
+    before, after = len(shown.body), len(apply_edits(shown.body, shown.patch.edits))
+    saved = sum(t.saved for t in shown.patch.tallies)
+    return f"{before:,} bytes in, {after:,} out; {saved:,} tokens saved ({shown.patch.counter})"
+
+
+def _tallies(patch: Patch) -> list[str]:
+    return [f"  {t.name}: {t.edits} edits, {t.saved:,} tokens" for t in patch.tallies]
+
+
+def _passes(names: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return passes_in(names)
+    except Unusable as error:
+        raise ConfigError(str(error)) from error
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -74,30 +218,10 @@ def _read(path: Path) -> bytes:
         raise SystemExit(f"tokenpak: cannot read {path}: {error.strerror}") from error
 
 
-def _as_json(fmt: Format, raw: bytes, patch: Patch) -> str:
-    edits = [
-        {"start": e.start, "end": e.end, "pass": e.name, "old": raw[e.start : e.end].decode(), "new": e.new.decode()}
-        for e in patch.edits
-    ]
-    told = {
-        "format": fmt.value,
-        "bytes_before": len(raw),
-        "bytes_after": len(apply_edits(raw, patch.edits)),
-        "tokens_saved": sum(t.saved for t in patch.tallies),
-        "tokenizer": patch.counter,
-        "passes": {t.name: {"edits": t.edits, "tokens_saved": t.saved} for t in patch.tallies},
-        "left_literal": patch.reasons,
-        "edits": edits,
-    }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
-
-
-def _in_words(raw: bytes, patch: Patch) -> str:
-    after = len(apply_edits(raw, patch.edits))
-    saved = sum(t.saved for t in patch.tallies)
-    lines = [f"{len(raw):,} bytes in, {after:,} out; {saved:,} tokens saved ({patch.counter})"]
-    lines += [f"  {t.name}: {t.edits} edits, {t.saved:,} tokens" for t in patch.tallies]
-    lines += [f"  left literal, {reason}: {n} texts" for reason, n in sorted(patch.reasons.items())]
-    for edit in patch.edits:
-        lines.append(f"bytes {edit.start}-{edit.end} ({edit.end - edit.start}): {edit.new.decode()}")
-    return "\n".join(lines)
+_TELLING: dict[tuple[bool, bool], Callable[[Shown], str]] = {
+    (False, False): _edits_in_words,
+    (False, True): _edits_as_json,
+    (True, False): _texts_in_words,
+    (True, True): _texts_as_json,
+}
+"""How the outcome is told, by --explain and --json."""

@@ -1,9 +1,10 @@
 """Proof for one request: what the provider received is the client's body but for markers, and `expand` takes it back.
 
 A JSON text is strings and what stands between them. Four things are looked at, each on the bytes: what stands between
-the strings is the same; so are all strings but the edited ones; an edited string is the client's string with pieces
-replaced by markers, every other byte of it unchanged; and `expand`, given nothing but the received bytes, gives every
-edited string back, letter for letter. No parser of the product's is used for it.
+the strings is the same; so are all strings but the edited ones; an edited string has markers in it, and where all of
+them are references it is the client's string with pieces replaced by markers, every other byte of it unchanged; and
+`expand`, given nothing but the received bytes, gives every edited string back, letter for letter. No parser of the
+product's is used for it.
 """
 
 import json
@@ -14,7 +15,7 @@ import msgspec
 
 from tokenpak.core.body import Unreadable
 from tokenpak.core.expand import expand_body
-from tokenpak.core.markers import parse
+from tokenpak.core.markers import CANDIDATE, FirstLine, Reference, Repeated, Whole, parse
 from tokenpak.core.patch import Format
 
 _LINE_FEED = re.compile(r"\\n|\\u000[aA]")
@@ -42,9 +43,19 @@ def prove(fmt: Format, sent: bytes, received: bytes) -> Proof:
     for nth in edited:
         pieces = around_markers(theirs[nth].decode())
         markers += len(pieces) - 1
-        if len(pieces) < 2 or not _pieces_stand_in(pieces, ours[nth].decode()[1:-1]):
+        if _refers_only(theirs[nth]) and (len(pieces) < 2 or not _pieces_stand_in(pieces, ours[nth].decode()[1:-1])):
             return Proof(len(edited), markers, f"string {nth // 2} differs by more than markers")
     return Proof(len(edited), markers, _expanded_back(fmt, ours, received))
+
+
+def _refers_only(raw: bytes) -> bool:
+    """True where every marker in a string stands alone on its line and none rewrites the lines behind it."""
+    text = _text(raw)
+    found = [(match.start(), marker) for match in CANDIDATE.finditer(text) if (marker := parse(match[0]))]
+    return all(
+        isinstance(marker, Reference | Whole | Repeated | FirstLine) and (at == 0 or text[at - 1] == "\n")
+        for at, marker in found
+    )
 
 
 def _same_frame(ours: Sequence[bytes], theirs: Sequence[bytes]) -> str | None:

@@ -7,10 +7,11 @@ nearest source anyway, and common windows (blank, brace, blank) stay cheap.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tokenpak.core.markers import Lines, Style
+from tokenpak.core.lines import Lines, Style
+from tokenpak.core.tags import tagged
 
 WINDOW = 3
 PLACES = 8
@@ -118,11 +119,11 @@ class Source(NamedTuple):
                 return at
             at += 1
 
-    def by_anchor(self, anchor: str, count: int) -> int | None:
-        """Where `count` lines begin of which the first begins with the anchor."""
+    def by_anchor(self, anchor: str, count: int, after: int = 0) -> int | None:
+        """Where `count` lines begin, at row `after` or later, of which the first begins with the anchor."""
         for start in self._starts(anchor):
             at = self.start + start
-            if at + count <= self.end and _CUT not in self.rows.ids[at : at + count]:
+            if at >= after and at + count <= self.end and _CUT not in self.rows.ids[at : at + count]:
                 return at
         return None
 
@@ -150,11 +151,43 @@ class Index:
         self._sources: list[Source] = []
         self._starts: list[int] = []
         self._named: dict[str, list[Source]] = {}
+        self._latest: dict[str, str | None] = {}
+        self._tagged: dict[str, str] = {}
+        self._first_lines: dict[str, str] = {}
+        self._unlike = _CUT
 
     def read(self, text: str, lines: Lines) -> Read:
-        """A text with its lines interned."""
+        """A text with its lines interned. An edge is like no other line."""
         known = self._vocabulary
-        return Read(text, lines, [known.setdefault(body, len(known)) for body in lines.bodies])
+        ids = [known.setdefault(body, len(known)) for body in lines.bodies]
+        for edge in lines.edges:
+            self._unlike -= 1
+            ids[edge] = self._unlike
+        return Read(text, lines, ids)
+
+    def latest(self, label: str) -> str | None:
+        """The nearest earlier text of a name, if it stands there itself."""
+        return self._latest.get(label)
+
+    def tagged(self, tag: str) -> str | None:
+        """The nearest earlier block of a tag."""
+        return self._tagged.get(tag)
+
+    def first_line(self, tool: str) -> str | None:
+        """The first line of the nearest earlier result of a tool that shows its own."""
+        return self._first_lines.get(tool)
+
+    def hear(self, text: str, stays: Sequence[tuple[int, int]], tool: str) -> None:
+        """Take note of the first line (tool: whose result, "" for none) and of blocks between tags, as far as they stay."""
+        if tool and stays and stays[0][0] == 0:
+            self._first_lines[tool] = text.split("\n", 1)[0]
+        for start, end in stays:
+            for tag, a, b in tagged(text, start, end):
+                self._tagged[tag] = text[a:b]
+
+    def passed(self, labels: Sequence[str], text: str | None) -> None:
+        """A text has been sent: itself, or None where some of it has been replaced."""
+        self._latest.update(dict.fromkeys(labels, text))
 
     def places(self, window: Window) -> list[tuple[Source, int]]:
         """Where a window of three lines stands, oldest first."""
@@ -172,7 +205,9 @@ class Index:
             rows.take(read, begin, end)
             rows.cut()
             self._enter(read.ids[begin:end], base)
-        source = Source(read.text, rows, start, len(rows.ids), labels, path, whole=len(stays) == 1)
+        source = Source(
+            read.text, rows, start, len(rows.ids), labels, path, whole=len(stays) == 1 and read.lines.ends is None
+        )
         self._sources.append(source)
         self._starts.append(start)
         for label in labels:

@@ -12,18 +12,23 @@ The index grows block by block and is never rebuilt within a conversation: decid
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from tokenpak.core import markers
-from tokenpak.core.markers import Marker, Style
+from tokenpak.core.lines import Style
+from tokenpak.core.markers import THERE, Reference
+from tokenpak.core.names import SELF
 from tokenpak.core.passes.index import PLACES, WINDOW, Index, Read, Rows, Source, Window, rows_of
+from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import Change
 
 NAME = "line-runs"
 MOST_REFERENCES = 6
+"""Markers in one text."""
+_MOST_RUNS = 32
+_MANY, _SHORT = 4, 12
 _TRIMMED = 4
 _PATIENCE = 24
 _NAMING = 64
@@ -38,57 +43,65 @@ class Threshold(NamedTuple):
     tokens: int
 
 
-SAME_FILE, OTHER_SOURCE, SAME_TEXT = Threshold(4, 24), Threshold(8, 48), Threshold(12, 64)
-"""By relation of source and target; measured to cost 1.5 points of savings against the smallest useful values."""
+SAME_FILE, OTHER_SOURCE, SAME_TEXT, CONTINUED = Threshold(4, 24), Threshold(8, 48), Threshold(12, 64), Threshold(4, 24)
+"""By relation of source and target; measured to cost 1.5 points of savings against the smallest useful values.
+
+CONTINUED: for a run that goes on in the source of the run before it.
+"""
 
 
-SHORTEST_RUN = min(SAME_FILE.lines, OTHER_SOURCE.lines, SAME_TEXT.lines)
+SHORTEST_RUN = min(SAME_FILE.lines, OTHER_SOURCE.lines, SAME_TEXT.lines, CONTINUED.lines)
 """Lines that the shortest run of all has."""
-
-
-class Weigher(Protocol):
-    """Token counts with bounds, so that a saving is never overestimated. An exact tokenizer's bounds are equal."""
-
-    def at_least(self, text: str, /) -> int:
-        """A lower bound."""
-
-    def at_most(self, text: str, /) -> int:
-        """An upper bound."""
-
-
-class Target(NamedTuple):
-    """A text to be decided: chain before its block, its index in the block, itself, the path it is about ("": none)."""
-
-    chain: bytes
-    part: int
-    read: Read
-    path: str
 
 
 class Run(NamedTuple):
     """A match: `length` target lines from `at`, and the marker for them, its check and prefix still open.
 
     style: how the source that the marker leads to numbers its lines. weight: tokens of the lines.
+    source: where the lines were found, and their row there. end: the source that the marker leads to, and the row behind
+    the lines there.
     """
 
     at: int
     length: int
-    marker: Marker
+    marker: Reference
     style: Style | None
     weight: int
+    source: tuple[Source, int]
+    end: tuple[Source, int]
 
 
 def propose(index: Index, target: Target, weigher: Weigher) -> list[Change]:
     """The changes for one text, sorted."""
-    ids = target.read.ids
-    windows = list(zip(ids, ids[1:], ids[2:], strict=False))
+    if target.read is None:
+        return []
+    best: list[Change] = []
     factor = 1
-    while True:
-        search = _Search(index, target, windows, weigher, factor)
+    while True:  # a reader can follow few: the best of all runs, or runs that must be longer, whatever saves more
+        search = _Search(index, target, target.read, weigher, factor)
         runs = search.runs()
+        readable = runs
+        while len(readable) > MOST_REFERENCES or _is_mosaic(readable):
+            readable = search.named_again(_most_saving(readable))
+        best = max(best, search.changes(readable), key=_saved)
         if len(runs) <= MOST_REFERENCES:
-            return search.changes(runs)
+            return best
         factor *= 2
+
+
+def _saved(changes: Sequence[Change]) -> int:
+    return sum(change.saved for change in changes)
+
+
+def _most_saving(runs: Sequence[Run]) -> list[Run]:
+    """The runs that save most, in order: as many as may stay, or one fewer than there are."""
+    best = sorted(runs, key=lambda run: -run.weight)[: min(MOST_REFERENCES, len(runs) - 1)]
+    return sorted(best, key=lambda run: run.at)
+
+
+def _is_mosaic(runs: Sequence[Run]) -> bool:
+    """True for a text put together from many short runs: it is exact, but a reader would rather see it again."""
+    return len(runs) >= _MANY and sum(run.length for run in runs) < _SHORT * len(runs)
 
 
 class _Search:
@@ -97,15 +110,18 @@ class _Search:
     Its effort is bounded, in lines compared: some texts (all lines alike, say) have more matches than are worth trying.
     """
 
-    def __init__(self, index: Index, target: Target, windows: list[Window], weigher: Weigher, factor: int) -> None:
-        self._index, self._target, self._windows, self._weigher, self._factor = index, target, windows, weigher, factor
-        self._here = rows_of(target.read)
-        self._repeats = _repeats(windows)
+    def __init__(self, index: Index, target: Target, read: Read, weigher: Weigher, factor: int) -> None:
+        self._index, self._target, self._read = index, target, read
+        self._weigher, self._factor = weigher, factor
+        self._windows = list(zip(read.ids, read.ids[1:], read.ids[2:], strict=False))
+        self._here = rows_of(read)
+        self._repeats = _repeats(self._windows)
         rows = self._here.copy() if self._repeats else Rows()
-        self._own = Source(target.read.text, rows, 0, len(target.read.ids), (markers.SELF,), "")
-        self._fewest = SHORTEST_RUN * factor
+        self._own = Source(target.text, rows, 0, len(read.ids), (SELF,), "")
         self._alike, self._copied, self._worthless = _Reach(), _Reach(), _Reach()
-        self._effort = _LEAST_EFFORT + _EFFORT_PER_LINE * len(target.read.ids)
+        self._effort = _LEAST_EFFORT + _EFFORT_PER_LINE * len(read.ids)
+        self._starts = read.lines.starts()
+        self._there: tuple[Source, int] | None = None
 
     def runs(self) -> list[Run]:
         """The runs to be replaced, in order."""
@@ -121,17 +137,37 @@ class _Search:
             if best is None or self._longer_one_line_on(best):
                 continue
             runs.append(best)
+            self._take(best)
             at = best.at + best.length
-            if self._repeats:
-                self._own.rows.blot(best.at, at)  # what is replaced cannot be referred to
-                self._alike.forget(self._own)
-            if len(runs) > MOST_REFERENCES:
+            if len(runs) >= _MOST_RUNS:
                 break
         return runs
 
+    def named_again(self, runs: Sequence[Run]) -> list[Run]:
+        """The runs as they are when no others are made: named anew, and those left out that nobody could follow now."""
+        self._there = None
+        if self._repeats:
+            self._own = self._own._replace(rows=self._here.copy())
+            self._alike, self._copied = _Reach(), _Reach()
+        out: list[Run] = []
+        for run in runs:
+            source = self._own if run.source[0].labels == (SELF,) else run.source[0]
+            again = self._readable(run.at, source, run.source[1], run.length, SHORTEST_RUN * self._factor)
+            if again is not None:
+                out.append(again)
+                self._take(again)
+        return out
+
+    def _take(self, run: Run) -> None:
+        """A run is made: what it replaces cannot be referred to, and the next one may go on where it has led."""
+        self._there = run.end if run.marker.label != SELF else None
+        if self._repeats:
+            self._own.rows.blot(run.at, run.at + run.length)
+            self._alike.forget(self._own)
+
     def _promising(self) -> list[int]:
         """Lines where a run may start: as many windows as the shortest run has must be known from there on."""
-        streak, out, needed = 0, [], self._fewest - WINDOW + 1
+        streak, out, needed = 0, [], SHORTEST_RUN * self._factor - WINDOW + 1
         for at in range(len(self._windows) - 1, -1, -1):
             window = self._windows[at]
             streak = streak + 1 if self._index.has(window) or window in self._repeats else 0
@@ -161,7 +197,7 @@ class _Search:
     def _best(self, at: int) -> Run | None:
         """The longest run from line `at` on that pays and that a reader can resolve."""
         for count, source, there in sorted(self._matches(at), key=lambda match: match[0], reverse=True):
-            if count < self._fewest:
+            if count < SHORTEST_RUN * self._factor:
                 return None
             threshold = self._threshold(source)
             if count < threshold.lines * self._factor or self._worthless.until(source, there - at) > at:
@@ -176,7 +212,7 @@ class _Search:
 
     def _extent(self, at: int, source: Source, there: int) -> int:
         """How many lines from `at` on are those from `there` on. Of its own text, only lines before `at` count."""
-        ids, theirs, by = self._target.read.ids, source.rows.ids, there - at
+        ids, theirs, by = self._read.ids, source.rows.ids, there - at
         end = self._alike.until(source, by)
         if end <= at:
             end, last = at, min(len(ids), source.end - by)
@@ -200,7 +236,10 @@ class _Search:
     def _threshold(self, source: Source) -> Threshold:
         if source is self._own:
             return SAME_TEXT
-        return SAME_FILE if source.path and source.path == self._target.path else OTHER_SOURCE
+        if self._there is not None and source is self._there[0]:
+            return CONTINUED
+        same = source.path == self._target.path if source.path else source.labels == self._target.labels
+        return SAME_FILE if same else OTHER_SOURCE
 
     def _readable(self, at: int, source: Source, there: int, count: int, fewest: int) -> Run | None:
         """The run with a marker that resolves to these lines, trimmed where its first lines make no anchor."""
@@ -211,11 +250,21 @@ class _Search:
             self._effort -= _NAMING
             named = self._named(bare, source, there + skip)
             if named is not None:
-                lines = self._target.read.lines.lines[at + skip : at + skip + bare.count]
-                return Run(at + skip, bare.count, named[0], named[1], self._weigher.at_least("\n".join(lines)))
+                marker, (found, row) = named
+                weight = self._weigher.at_least(self._text(at + skip, bare.count))
+                style, end = found.rows.styles[row], (found, row + bare.count)
+                return Run(at + skip, bare.count, marker, style, weight, (source, there + skip), end)
         return None
 
-    def _form(self, at: int, source: Source, there: int, count: int) -> Marker:
+    def _text(self, at: int, count: int) -> str:
+        """The lines from `at` on, as they stand in the text."""
+        return self._target.text[slice(*self._range(at, count))]
+
+    def _range(self, at: int, count: int) -> tuple[int, int]:
+        lines, last = self._read.lines, at + count - 1
+        return self._starts[at], self._starts[last] + len(lines.lines[last])
+
+    def _form(self, at: int, source: Source, there: int, count: int) -> Reference:
         """The marker, still nameless, for as many of the lines as one can stand for: by numbers, or by an anchor."""
         ours, theirs = self._here, source.rows
         first, origin = ours.numbers[at], theirs.numbers[there]
@@ -224,25 +273,34 @@ class _Search:
         renumbered = min(ours_run, theirs_run)
         copied = self._copies(at, source, there, count)
         if renumbered >= copied and origin >= 0:
-            return Marker(renumbered, "", first if first >= 0 else None, lines=(origin, origin + renumbered - 1))
+            return Reference(renumbered, "", first if first >= 0 else None, lines=(origin, origin + renumbered - 1))
         shown = first if first >= 0 and renumbered >= copied else None
-        return Marker(max(renumbered, copied), "", shown, anchor=markers.anchor_of(theirs.lines[there]))
+        return Reference(max(renumbered, copied), "", shown, anchor=markers.anchor_of(theirs.lines[there]))
 
-    def _named(self, bare: Marker, source: Source, there: int) -> tuple[Marker, Style | None] | None:
-        """The marker under the first label that leads a reader to these very lines, and the style shown there."""
+    def _named(self, bare: Reference, source: Source, there: int) -> tuple[Reference, tuple[Source, int]] | None:
+        """The marker under the first label that leads a reader to these very lines, and where it leads."""
         if bare.anchor is not None and len(bare.anchor) < _SHORTEST_ANCHOR:
             return None
-        for label in source.labels:
+        goes_on = self._there is not None and source is self._there[0]
+        for label in (THERE, *source.labels) if goes_on else source.labels:
             marker = msgspec.structs.replace(bare, label=label)
             found = self._nearest(marker, source)
             if found is None or not _shows_the_same(marker, found, (source, there)):
                 continue
             if markers.parse(markers.render(marker)) == marker:
-                return marker, found[0].rows.styles[found[1]]
+                return marker, found
         return None
 
-    def _nearest(self, marker: Marker, source: Source) -> tuple[Source, int] | None:
+    def _nearest(self, marker: Reference, source: Source) -> tuple[Source, int] | None:
         """Where the rule leads: the nearest source of the label that shows the lines."""
+        if marker.label == THERE and self._there is not None:
+            there, after = self._there
+            row = (
+                there.by_number(*marker.lines)
+                if marker.lines
+                else there.by_anchor(marker.anchor or "", marker.count, after)
+            )
+            return None if row is None else (there, row)
         sources = [self._own] if source is self._own else self._index.named(marker.label)
         for each in reversed(sources):
             at = each.by_number(*marker.lines) if marker.lines else each.by_anchor(marker.anchor or "", marker.count)
@@ -254,20 +312,9 @@ class _Search:
         """The runs as changes. What the markers must say about numbering is known only now: it depends on what stays."""
         worded = self._worded(runs)
         while not all(net > 0 for _, _, net in worded):  # what they must say made some too dear
-            paying = [run for run, _, net in worded if net > 0]
-            worded = self._worded([run for run in paying if run.marker.label != markers.SELF])
-        ends = list(accumulate(map(len, self._target.read.lines.lines), initial=0))
-        return [
-            Change(
-                self._target.part,
-                ends[run.at] + run.at,
-                ends[run.at + run.length] + run.at + run.length - 1,  # a line feed a line, but for the last
-                words,
-                NAME,
-                net,
-            )
-            for run, words, net in worded
-        ]
+            worded = self._worded(_paying(worded))
+        part = self._target.place.part
+        return [Change(part, *self._range(run.at, run.length), words, NAME, net) for run, words, net in worded]
 
     def _worded(self, runs: Sequence[Run]) -> list[tuple[Run, str, int]]:
         """The runs with the words of their finished markers, and the tokens each saves net of them."""
@@ -278,16 +325,27 @@ class _Search:
         worded = [(run, markers.render(self._finished(run, shown))) for run in runs]
         return [(run, words, run.weight - self._weigher.at_most(words)) for run, words in worded]
 
-    def _finished(self, run: Run, shown: Style | None) -> Marker:
+    def _finished(self, run: Run, shown: Style | None) -> Reference:
         """The marker with its check, and with the numbering spelled out where nothing in sight tells it."""
-        target, style = self._target, self._here.styles[run.at]
+        style = self._here.styles[run.at]
         prefix = None
         if run.marker.first is not None and style is not None and (shown or run.style) != style:
             prefix = style.prefix(run.marker.first)
         marker = msgspec.structs.replace(run.marker, prefix=prefix)
-        lines = target.read.lines.lines[run.at : run.at + run.length]
-        check = markers.check(target.chain, target.part, run.at, marker, lines)
-        return msgspec.structs.replace(marker, check=check)
+        return self._target.place.signed(marker, self._starts[run.at], self._text(run.at, run.length))
+
+
+def _paying(worded: Sequence[tuple[Run, str, int]]) -> list[Run]:
+    """The runs that are worth their words, without those that lean on one that is not."""
+    out: list[Run] = []
+    broken = False
+    for run, _, net in worded:
+        if net <= 0 or run.marker.label == SELF or (broken and run.marker.label == THERE):
+            broken = True
+        else:
+            broken = False
+            out.append(run)
+    return out
 
 
 class _Reach:
@@ -325,7 +383,7 @@ def _repeats(windows: list[Window]) -> dict[Window, list[int]]:
     return again
 
 
-def _shows_the_same(marker: Marker, found: tuple[Source, int], place: tuple[Source, int]) -> bool:
+def _shows_the_same(marker: Reference, found: tuple[Source, int], place: tuple[Source, int]) -> bool:
     """True when both places show the same lines, as far as the marker speaks of them."""
     if found == place:
         return True

@@ -1,0 +1,27 @@
+"""Matches of a search under their file."""
+
+from tests.core.passes.asked import sent, words
+
+DEEP = "/home/someone/work/with/a/rather/long/way/down/to/the/files/of/one/project/source/deep/inside/module.py"
+
+
+def test_matches_stand_under_their_path():
+    text = "\n".join([f"src/cli/commands/compress.py:{n}:    found {n}" for n in range(10, 18)] + ["README.md:3:x"])
+    lines = words(sent(["paths"], text, name="Grep", pattern="found")[0]).split("\n")
+    assert lines[:2] == ["[next 8 lines: found in src/cli/commands/compress.py]", "10:    found 10"]
+    assert lines[-1] == "README.md:3:x"
+
+
+def test_lines_around_a_match_too_where_the_path_is_long():
+    text = "\n".join([f"{DEEP}-{n}-around" for n in range(7, 10)] + [f"{DEEP}:10:match", f"{DEEP}-11-around"])
+    lines = words(sent(["paths"], text, name="Grep", pattern="match")[0]).split("\n")
+    assert lines == [f"[next 5 lines: found in {DEEP}]", "7-around", "8-around", "9-around", "10:match", "11-around"]
+    short = text.replace(DEEP, "src/a.py")
+    assert sent(["paths"], short, name="Grep", pattern="match") == [short]
+
+
+def test_what_is_no_search_is_left_alone():
+    text = "\n".join(f"src/cli/commands/compress.py:{n}:    found {n}" for n in range(10, 18))
+    assert sent(["paths"], text, name="Read", path="notes.txt") == [text]
+    times = "\n".join(f"12:{n}:30 started" for n in range(10, 40))
+    assert sent(["paths"], times) == [times]

@@ -1,0 +1,79 @@
+"""JSON rewritten and put back to the letter."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenpak.core.json_text import SPACED, put_back, rewritten
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+ROWS = st.lists(
+    st.fixed_dictionaries({"name": st.text(max_size=5), "number": st.integers(), "keys": VALUES}), max_size=6
+)
+
+
+@given(VALUES | ROWS, st.sampled_from([None, 1, 2, 4]), st.booleans(), st.booleans(), st.booleans())
+def test_what_is_rewritten_comes_back(value: object, indent: int | None, compact: bool, space: bool, rows: bool):
+    text = json.dumps(value, indent=indent, separators=(",", ":") if compact and indent is None else None)
+    found = rewritten(text, space=space, rows=rows)
+    if found is not None:
+        assert "\n" not in found.line
+        assert len(found.line) < len(text)
+        assert put_back(found.line, found.layout, rows=found.rows) == text
+
+
+LIST = '[{"a":1.0,"b":"12","c":null},{"a":1e5,"b":"x\\u0041","c":null},{"a":12,"b":"","c":true},{"a":0,"b":"z","c":[]}]'
+
+
+def test_a_list_of_like_objects_is_a_table():
+    found = rewritten(LIST, space=True, rows=True)
+    assert found is not None
+    assert found.line == '{"keys":["a","b","c"],"rows":[[1.0,"12",null],[1e5,"x\\u0041",null],[12,"",true],[0,"z",[]]]}'
+    assert put_back(found.line, found.layout, rows=True) == LIST
+
+
+def test_white_space_of_known_layouts_goes():
+    found = rewritten(json.dumps({"a": [1, {"b": {}}], "c": []}, indent=2), space=True, rows=False)
+    assert found is not None
+    assert (found.line, found.layout) == ('{"a":[1,{"b":{}}],"c":[]}', "indent 2")
+    spaced = rewritten('{"a": 1, "b": "x, y: z"}', space=True, rows=False)
+    assert spaced is not None
+    assert (spaced.line, spaced.layout) == ('{"a":1,"b":"x, y: z"}', SPACED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a" : 1, "b": 2}',
+        '{"a": 1,"b": 2}',
+        '[{"a":1,"a":2},{"a":3}]',
+        '[{"a":1,"b":2},{"b":2,"a":1},{"a":1,"b":2},{"a":1,"b":2}]',
+        '{"keys":["a"],"rows":[[1],[2]]}',
+        '["x"]',
+        "nothing",
+        "[1,",
+        "[" * 99 + "]" * 99,
+        '{"a":tru}',
+        "3",
+    ],
+)
+def test_anything_else_is_left_alone(text: str):
+    assert rewritten(text, space=True, rows=True) is None
+
+
+def test_duplicate_keys_survive():
+    text = '[{"k": 1, "k": 2}, {"k": 3, "k": 4}, {"k": 5, "k": 6}, {"k": 7, "k": 8}, {"k": 9, "k": 10}]'
+    found = rewritten(text, space=True, rows=True)
+    assert found is not None
+    assert put_back(found.line, found.layout, rows=found.rows) == text
+
+
+def test_off_means_off():
+    assert rewritten(LIST, space=True, rows=False) is None
+    assert rewritten('{"a": 1}', space=False, rows=True) is None
