@@ -205,7 +205,7 @@ class _Reading:
         text = _numbers_put_back(self._text, self._place)
         if text is None:
             return None
-        found = [(match, marker) for match in markers.CANDIDATE.finditer(text) if (marker := markers.parse(match[0]))]
+        found = [(match, marker) for match in markers.candidates(text) if (marker := markers.parse(match[0]))]
         self.marked = frozenset(match[0] for match, marker in found if not isinstance(marker, Prefixed | FoundIn))
         self._style = first_style(text)
         at = 0
@@ -284,7 +284,7 @@ class _Reading:
 
 def _numbers_put_back(text: str, place: Place) -> str | None:
     """The text with the padding of its line numbers, where a marker says that it was taken; None where it lies."""
-    for match in markers.CANDIDATE.finditer(text):
+    for match in markers.candidates(text):
         marker = markers.parse(match[0])
         if isinstance(marker, Unpadded):
             rest = padded(text[match.end() + 1 :])

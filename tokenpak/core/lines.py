@@ -93,13 +93,14 @@ def taken_apart(text: str) -> Lines:
 def split(text: str) -> tuple[list[str], list[int] | None, frozenset[int]]:
     """The lines of a text, the lengths of their ends (None: all are line feeds), and which are edges."""
     lines = text.split("\n")
-    if text.count(ESCAPED_END) < LEAST_ESCAPED and not _ESCAPED_MARKER.search(text):
+    marked = _ESCAPED_MARKER.search(text) is not None
+    if not marked and max(map(_literal_ends, lines)) < LEAST_ESCAPED:
         return lines, None, frozenset()
     out: list[str] = []
     ends: list[int] = []
     edges: set[int] = set()
     for line in lines:
-        inner = _ESCAPED.split(line) if _is_many(line) else [line]
+        inner = _ESCAPED.split(line) if _is_many(line, marked=marked) else [line]
         if len(inner) > 1:
             edges |= {len(out), len(out) + len(inner) - 1}
         out += inner
@@ -107,9 +108,13 @@ def split(text: str) -> tuple[list[str], list[int] | None, frozenset[int]]:
     return (out, ends, frozenset(edges)) if edges else (lines, None, frozenset())
 
 
-def _is_many(line: str) -> bool:
+def _literal_ends(line: str) -> int:
+    return line.count(ESCAPED_END)
+
+
+def _is_many(line: str, *, marked: bool) -> bool:
     """True for a line whose literal line ends count. One with a marker in it had as many before the marker came."""
-    return line.count(ESCAPED_END) >= LEAST_ESCAPED or _ESCAPED_MARKER.search(line) is not None
+    return line.count(ESCAPED_END) >= LEAST_ESCAPED or (marked and _ESCAPED_MARKER.search(line) is not None)
 
 
 def _runs(numbers: list[int], styles: list[Style | None]) -> list[int]:

@@ -26,6 +26,7 @@ it is text.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -71,6 +72,15 @@ _JSON = re.compile(
 
 _ENDS = re.compile(r" #[0-9]{6}\]")
 _ANCHOR = 40
+
+
+def candidates(text: str) -> Iterator[re.Match[str]]:
+    """What may be a marker in a text, in order. Only lines that hold the end of one are looked at."""
+    at = 0
+    while end := _ENDS.search(text, at):
+        start, at = text.rfind("\n", 0, end.start()) + 1, text.find("\n", end.end())
+        at = len(text) if at < 0 else at
+        yield from CANDIDATE.finditer(text, start, at)
 
 
 class Reference(msgspec.Struct, frozen=True):

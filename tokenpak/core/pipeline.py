@@ -15,13 +15,13 @@ import msgspec
 
 from tokenpak.core.body import Unreadable, View
 from tokenpak.core.body.spans import offsets
-from tokenpak.core.conversation import Conversation, Defect, Means, Step, TakeApart, sent_form, steps
+from tokenpak.core.conversation import Conversation, Defect, Means, Step, TakeApart, steps
 from tokenpak.core.lines import taken_apart
 from tokenpak.core.markers import looks_like
 from tokenpak.core.passes import Weigher
 from tokenpak.core.patch import Change, Edit, Form, Patch, Policy, Tally
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
-from tokenpak.core.splice import apply_edits, sent_in_place
+from tokenpak.core.splice import apply_edits, sent_in_place, with_news
 
 CHARS_PER_TOKEN = 4
 """The fixed estimate for positions."""
@@ -160,18 +160,19 @@ def _placed(body: bytes, step: Step, changes: tuple[Change, ...], placed: Placed
     if known is not None and known[0] == changes:
         return known[1]
     edits: list[Edit] = []
-    sent = sent_form(step.block, changes)
     for part, text in enumerate(step.block.texts):
         ours = [change for change in changes if change.part == part]
         if not ours:
             continue
         raw = body[step.offset + text.start : step.offset + text.end]
+        news = [sent_in_place(text.text, change) for change in ours]
+        sent = with_news(text.text, ours, news)
         places = offsets(raw, text.text, [position for c in ours for position in (c.start, c.end)])
         local = [
-            Edit(places[2 * i], places[2 * i + 1], msgspec.json.encode(sent_in_place(text.text, c))[1:-1], c.name)
-            for i, c in enumerate(ours)
+            Edit(places[2 * i], places[2 * i + 1], msgspec.json.encode(new)[1:-1], change.name)
+            for i, (new, change) in enumerate(zip(news, ours, strict=True))
         ]
-        if msgspec.json.decode(b'"' + apply_edits(raw, local) + b'"', type=str) != sent.texts[part].text:
+        if msgspec.json.decode(b'"' + apply_edits(raw, local) + b'"', type=str) != sent:
             raise Unreadable("misplaced")
         edits += (Edit(text.start + e.start, text.start + e.end, e.new, e.name) for e in local)
     out = tuple(edits)

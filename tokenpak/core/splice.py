@@ -39,11 +39,16 @@ def _is_string_inside(piece: bytes) -> bool:
 
 def apply_changes(text: str, changes: Sequence[Change]) -> str:
     """A decoded text with the changes made to it, which are sorted and do not overlap. Raises BadEdits."""
+    return with_news(text, changes, [sent_in_place(text, change) for change in changes])
+
+
+def with_news(text: str, changes: Sequence[Change], news: Sequence[str]) -> str:
+    """The same, given what is sent in the place of each. Raises BadEdits."""
     pieces, at = [], 0
-    for change in changes:
+    for change, new in zip(changes, news, strict=True):
         if not at <= change.start <= change.end <= len(text):
             raise BadEdits("change out of order or bounds")
-        pieces += [text[at : change.start], sent_in_place(text, change)]
+        pieces += [text[at : change.start], new]
         at = change.end
     return "".join([*pieces, text[at:]])
 

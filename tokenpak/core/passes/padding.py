@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from tokenpak.core.markers import Unpadded, render
-from tokenpak.core.numbers import paddable, unpadded
+from tokenpak.core.numbers import paddable
 from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import NUMBERS, Change
 from tokenpak.core.splice import apply_changes
@@ -23,17 +23,16 @@ _BLANKS = re.compile(r"^( {1,5})[0-9]{1,5}[→\t]", re.MULTILINE)
 def propose(target: Target, made: Sequence[Change], stays: Sequence[tuple[int, int]], weigher: Weigher) -> list[Change]:
     """The changes for the ranges that stay, beside those already made."""
     text = target.text
-    worth = {(a, b): _worth(text[a:b]) for a, b in stays}
-    padded = [(a, b) for (a, b), tokens in worth.items() if tokens]
+    blanks = {(a, b): [len(each) for each in _BLANKS.findall(text, a, b)] for a, b in stays}
+    padded = [place for place, widths in blanks.items() if widths]
     if not padded:
         return []
     start, first_end = padded[0]
     begins = _BLANKS.search(text, start, first_end)
     start = begins.start() if begins else start
     header = render(Unpadded())
-    saved = sum(worth.values()) - weigher.at_most(header + "\n")
-    blanks = sum(len(text[a:b]) - len(unpadded(text[a:b])) for a, b in padded)
-    if saved < LEAST_SAVED or blanks <= len(header) or not paddable(text):
+    saved = sum(map(_worth, blanks.values())) - weigher.at_most(header + "\n")
+    if saved < LEAST_SAVED or sum(map(sum, blanks.values())) <= len(header) or not paddable(text):
         return []
     sent = apply_changes(text, made)
     at = start + len(sent) - len(text) - _grown_behind(made, start)
@@ -43,9 +42,9 @@ def propose(target: Target, made: Sequence[Change], stays: Sequence[tuple[int, i
     return changes + [Change(part, a, b, "", NAME, 0, NUMBERS) for a, b in padded[1:]]
 
 
-def _worth(text: str) -> int:
-    """Tokens that the blanks cost: pieces of the encoding's pattern, so a lower bound: one, and one more for several."""
-    return sum(1 if len(blanks) == 1 else 2 for blanks in _BLANKS.findall(text))
+def _worth(widths: Sequence[int]) -> int:
+    """Tokens that blanks cost: pieces of the encoding's pattern, so a lower bound: one, and one more for several."""
+    return sum(1 if width == 1 else 2 for width in widths)
 
 
 def _grown_behind(made: Sequence[Change], start: int) -> int:
