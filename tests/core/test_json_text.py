@@ -77,3 +77,9 @@ def test_duplicate_keys_survive():
 def test_off_means_off():
     assert rewritten(LIST, space=True, rows=False) is None
     assert rewritten('{"a": 1}', space=False, rows=True) is None
+
+
+def test_an_object_that_looks_like_a_table_is_not_turned_into_a_list():
+    rows = [{"long_name": n, "other_name": n} for n in range(6)]
+    text = json.dumps({"t": {"keys": ["a"], "rows": [[1], [2]]}, "l": rows})
+    assert rewritten(text, space=True, rows=True) is None

@@ -35,6 +35,8 @@ def test_outputs(command: str):
         "find . -exec cat {} +",
         "for f in *; do cat $f; done",
         "python3 - <<'E'\nprint(open('a').read())\nE",
+        "python3 - <<EOF\nprint(1)\nEOF",
+        "node <<-EOF\nx\nEOF",
         "python -c 'print(1)'",
         "sudo head a.py",
         "make && tail -n 3 a.py",

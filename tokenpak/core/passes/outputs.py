@@ -56,7 +56,7 @@ _READING = re.compile(
     r"(?:[\w./~-]*/)?"
     r"(?:awk|base64|bat|batcat|cat|cmp|column|cut|diff|fold|gawk|gunzip|head|hexdump|jq|less|more|nl|od|open|paste|pr|rev|"
     r"sed|sort|strings|tac|tail|tee|tr|type|uniq|view|xxd|yq|zcat|"
-    r"(?:python[0-9.]*|node|deno|bun|ruby|perl|php)\s+-[a-z]*[ce]|(?:python[0-9.]*|node|perl|ruby)\s+-?\s*<<|"
+    r"(?:python[0-9.]*|node|deno|bun|ruby|perl|php)\s+-[a-z]*[ce]|(?:python[0-9.]*|node|perl|ruby)\s+-?\s*<<-?\s*[\w\\'\"]*|"
     r"git\s+(?:-\S+\s+(?:\S+\s+)?)*(?:show|diff|blame|cat-file|stash\s+show|format-patch|log\s[^|;&\n]*(?:-p\b|--patch|-u\b)))"
     r"(?![\w.-])",
     re.MULTILINE,
