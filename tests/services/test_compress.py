@@ -1,7 +1,6 @@
 """The worker's side: any job gets a patch, and nothing it keeps changes one."""
 
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +15,7 @@ from tokenpak.core.lines import taken_apart
 from tokenpak.core.patch import Change, Form, Format, Job, Policy
 from tokenpak.core.splice import apply_edits
 from tokenpak.services import compress
-from tokenpak.services.compress import Compressor, Newest, TakenApart, Units
+from tokenpak.services.compress import Compressor, TakenApart, Units
 
 FORMATS = pytest.mark.parametrize("fmt", Format, ids=lambda fmt: fmt.value)
 
@@ -132,10 +131,3 @@ def test_texts_taken_apart_are_remembered_within_a_bound():
     assert known("1:a\nb") is first
     known("x" * 10)
     assert known("1:a\nb") is not first
-
-
-def test_newest():
-    newest: Any = Newest(2)
-    for n in range(4):
-        newest[bytes([n]), 0] = ((), ())
-    assert list(newest) == [(b"\x02", 0), (b"\x03", 0)]

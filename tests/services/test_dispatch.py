@@ -29,16 +29,6 @@ from tokenpak.services.pool import Answer, Missed
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> PlanMemory:
-    return PlanMemory(tmp_path / "plans", 2**20)
-
-
-@pytest.fixture
-def workers() -> Workers:
-    return Workers()
-
-
-@pytest.fixture
 def dispatch(workers: Workers, memory: PlanMemory) -> Dispatch:
     return Dispatch(workers, memory, LIMITS)
 

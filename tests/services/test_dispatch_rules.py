@@ -1,7 +1,5 @@
 """Dispatch under rules: each request on its own terms, and what was sent keeps its form under any of them."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -10,16 +8,6 @@ from tokenpak.core.patch import Format, Policy
 from tokenpak.core.rules import Rule
 from tokenpak.services.dispatch import Compressed, Dispatch, Limits
 from tokenpak.services.memory import PlanMemory
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> PlanMemory:
-    return PlanMemory(tmp_path / "plans", 2**20)
-
-
-@pytest.fixture
-def workers() -> Workers:
-    return Workers()
 
 
 async def sent(dispatch: Dispatch, body: bytes, client: str | None) -> Compressed:

@@ -12,7 +12,7 @@ from tokenpak.core import breakpoints, ledger
 from tokenpak.core.patch import Format
 from tokenpak.core.places import lay_out
 from tokenpak.services import marks as module
-from tokenpak.services.marks import CacheMarks, Newest
+from tokenpak.services.marks import CacheMarks
 
 
 class Clock:
@@ -213,14 +213,6 @@ def test_what_is_held_is_bounded(monkeypatch):
     held = lab.service.statistics()
     assert max(held["ends"], held["entries"], held["elements"]) <= 5
     assert lab.send(agent_loop.plain(12)) > 0
-
-
-def test_newest_keeps_what_is_used():
-    newest = Newest(2)
-    newest[b"a"], newest[b"b"] = 1, 2
-    assert newest[b"a"] == 1
-    newest[b"c"] = 3
-    assert list(newest) == [b"a", b"c"]
 
 
 @pytest.mark.parametrize("pause", [0.5, 100, 290])

@@ -151,15 +151,15 @@ class Conversation:
                 target = Target(Place(self.chain, part), text.text, read, labels, path, caller)
                 ours = propose(self._index, target, means.passes, means.weigher, alone=means.alone)
             changes += ours
-            self._index.hear(text.text, _standing(text.text, ours), caller.name if caller else "")
-            self._show(labels, path, text.text, read, ours)
+            replaced = _replaced(ours)
+            self._index.hear(text.text, kept(text.text, replaced), caller.name if caller else "")
+            self._show(labels, path, text.text, read, replaced)
         return known if known is not None else tuple(changes)
 
     def _show(
-        self, labels: tuple[str, ...], path: str, text: str, read: Read | None, changes: Sequence[Change]
+        self, labels: tuple[str, ...], path: str, text: str, read: Read | None, replaced: Sequence[Change]
     ) -> None:
         """The sent text may be referred to from now on, as far as it stands there itself."""
-        replaced = _replaced(changes)
         if any(isinstance(parse(change.new), Whole) for change in replaced):
             return  # the text stands elsewhere
         self._index.passed(labels, None if replaced else text)
@@ -182,10 +182,6 @@ def _long_enough(text: str) -> bool:
 def _replaced(changes: Sequence[Change]) -> list[Change]:
     """The changes that leave nothing of their lines. Where only beginnings are cut off, the lines still stand there."""
     return [change for change in changes if not change.cut]
-
-
-def _standing(text: str, changes: Sequence[Change]) -> list[tuple[int, int]]:
-    return kept(text, _replaced(changes))
 
 
 def _stays(read: Read, changes: Sequence[Change]) -> list[tuple[int, int]]:

@@ -199,7 +199,7 @@ class Json(msgspec.Struct, frozen=True):
 
 
 Marker = Reference | Whole | Repeated | FirstLine | Prefixed | FoundIn | Unpadded | Json
-_M = TypeVar("_M", Reference, Whole, Repeated, FirstLine, Prefixed, FoundIn, Unpadded, Json)
+_M = TypeVar("_M", bound=Marker)
 
 
 def render(marker: Marker) -> str:

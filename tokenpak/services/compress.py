@@ -15,6 +15,7 @@ from tokenpak.core.patch import Change, Edit, Job, Patch
 from tokenpak.core.pipeline import decide, patch_of, untouched
 from tokenpak.core.plan import plan_of
 from tokenpak.core.splice import BadEdits
+from tokenpak.services.newest import Newest
 
 UNIT_BYTES = 24 * 2**20
 PLACED_BLOCKS = 8192
@@ -23,6 +24,10 @@ CONVERSATIONS = 24
 CONVERSATION_CHARS = 12 * 2**20
 _UNIT_COST = 512
 """Characters that stand for a unit's own size in the bound."""
+
+
+_Where = tuple[bytes, int]
+_Placed = tuple[tuple[Change, ...], tuple[Edit, ...]]
 
 
 class Counter(Protocol):
@@ -45,7 +50,7 @@ class Compressor:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self._units = Units(UNIT_BYTES)
-        self._placed = Newest(PLACED_BLOCKS)
+        self._placed: Newest[_Where, _Placed] = Newest(PLACED_BLOCKS)
         self._lines = TakenApart(LINE_CHARS)
         self._conversations: list[Conversation] = []
 
@@ -132,20 +137,3 @@ class TakenApart:
         while self._size > self._bound and len(self._known) > 1:
             self._size -= len(self._known.popitem(last=False)[0])
         return lines
-
-
-_Where = tuple[bytes, int]
-_Placed = tuple[tuple[Change, ...], tuple[Edit, ...]]
-
-
-class Newest(OrderedDict[_Where, _Placed]):
-    """A bounded mapping: the oldest entry goes first."""
-
-    def __init__(self, bound: int) -> None:
-        super().__init__()
-        self._bound = bound
-
-    def __setitem__(self, key: _Where, value: _Placed) -> None:
-        super().__setitem__(key, value)
-        if len(self) > self._bound:
-            self.popitem(last=False)

@@ -13,9 +13,7 @@ note at the end. A request that leaves the line of the last one starts a line of
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +21,7 @@ from tokenpak.core.body import Unreadable
 from tokenpak.core.breakpoints import LIFE, Decision, Evidence, NotProved, decide, marked
 from tokenpak.core.ledger import LIFE_S, Entry
 from tokenpak.core.places import Layout, Place, lay_out, seems_covered
+from tokenpak.services.newest import Newest
 
 ENDS = 8192
 """Ends of requests kept, the latest ones; some 200 bytes each."""
@@ -30,8 +29,6 @@ ENTRIES = 16_384
 """Entries believed to be in caches; some 200 bytes each."""
 ELEMENTS = 16_384
 """Elements of requests known again; some 300 bytes for each of their blocks."""
-
-_T = TypeVar("_T")
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -71,9 +68,9 @@ class CacheMarks:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends: Newest[_Line] = Newest(ENDS)
-        self._entries: Newest[Entry] = Newest(ENTRIES)
-        self._elements: Newest[tuple[Place, ...]] = Newest(ELEMENTS)
+        self._ends: Newest[bytes, _Line] = Newest(ENDS)
+        self._entries: Newest[bytes, Entry] = Newest(ENTRIES)
+        self._elements: Newest[bytes, tuple[Place, ...]] = Newest(ELEMENTS)
         self._counts = {"requests": 0, "marks": 0, "defects": 0, "unread": 0}
 
     def place(self, body: bytes, model: str) -> Marked:
@@ -127,21 +124,3 @@ class CacheMarks:
         self._counts[why] = self._counts.get(why, 0) + 1
         self._counts["marks"] += result.marks
         return result
-
-
-class Newest(OrderedDict[bytes, _T]):
-    """A bounded mapping: what was not used for longest goes first."""
-
-    def __init__(self, bound: int) -> None:
-        super().__init__()
-        self._bound = bound
-
-    def __setitem__(self, key: bytes, value: _T) -> None:
-        super().__setitem__(key, value)
-        self.move_to_end(key)
-        if len(self) > self._bound:
-            self.popitem(last=False)
-
-    def __getitem__(self, key: bytes) -> _T:
-        self.move_to_end(key)
-        return super().__getitem__(key)

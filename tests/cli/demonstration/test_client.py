@@ -1,14 +1,14 @@
 """The client against a real mock, without TokenPak between: what is received is what was sent."""
 
 import json
-import threading
+import time
 
 import pytest
-import trio
 
+from tests.provider_thread import serving
 from tokenpak.cli.demonstration.client import Client, ProviderGone, encoded
 from tokenpak.core.patch import Format
-from tokenpak.mock_provider import server
+from tokenpak.mock_provider.app import Provider
 from tokenpak.mock_provider.faults import CutAt, ErrorEvent, Refuse
 from tokenpak.mock_provider.session import session
 
@@ -16,22 +16,8 @@ from tokenpak.mock_provider.session import session
 @pytest.fixture
 def mock():
     """A mock in a thread of its own: the client is synchronous."""
-    ready, stop, running = threading.Event(), trio.Event(), {}
-
-    async def serve():
-        async with trio.open_nursery() as nursery:
-            running["mock"] = await server.start(nursery)
-            running["token"] = trio.lowlevel.current_trio_token()
-            ready.set()
-            await stop.wait()
-            nursery.cancel_scope.cancel()
-
-    thread = threading.Thread(target=trio.run, args=(serve,))
-    thread.start()
-    assert ready.wait(10)
-    yield running["mock"]
-    running["token"].run_sync_soon(stop.set)
-    thread.join(10)
+    with serving(Provider(time.monotonic)) as running:
+        yield running
 
 
 @pytest.mark.parametrize("style", ["claude-code", "chat", "responses"])

@@ -1,5 +1,6 @@
 """What pass tests start from: targets with a call, and whole conversations through the engine with some passes alone."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,4 @@ def sent(passes: Sequence[str], *results: str, name: str = "Bash", **arguments: 
 
 def words(text: str) -> str:
     """A text without the checks of its markers."""
-    import re
-
     return re.sub(r" #[0-9]{6}\]", "]", text)

@@ -80,7 +80,7 @@ def compress(
         TOML file with settings. Default: config.toml in the user's configuration directory, if there is one.
 
     """
-    raw = sys.stdin.buffer.read() if str(body) == "-" else _read(body)
+    raw = sys.stdin.buffer.read() if str(body) == "-" else contents(body)
     fmt = Format(format) if format else guessed(raw)
     given = Rule(level=level, passes=_passes(only) or None, without=_passes(without), floor_tokens=floor)
     shown = _shown(fmt, raw, client, given, wanted_settings(None, config, None, (), None))
@@ -211,7 +211,8 @@ def _passes(names: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(str(error)) from error
 
 
-def _read(path: Path) -> bytes:
+def contents(path: Path) -> bytes:
+    """What is in a file. Exits with a message where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

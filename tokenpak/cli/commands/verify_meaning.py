@@ -16,7 +16,7 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tokenpak.cli.commands.compress import FormatName, guessed
+from tokenpak.cli.commands.compress import FormatName, contents, guessed
 from tokenpak.cli.demonstration.client import encoded
 from tokenpak.cli.demonstration.replay import Recording, anthropic_body, chat_body
 from tokenpak.cli.model import KEY_VARIABLES, Model, ModelError
@@ -173,10 +173,7 @@ def _versions(wanted: Wanted) -> Versions:
 
 def _request(path: Path) -> bytes:
     """The body in a file; of a recorded session, its last request."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SystemExit(f"tokenpak: cannot read {path}: {error.strerror}") from error
+    raw = contents(path)
     try:
         found = msgspec.json.decode(raw, type=Recording)
     except (msgspec.DecodeError, UnicodeDecodeError):

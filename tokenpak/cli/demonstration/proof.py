@@ -15,7 +15,7 @@ import msgspec
 
 from tokenpak.core.body import Unreadable
 from tokenpak.core.expand import expand_body
-from tokenpak.core.markers import CANDIDATE, FirstLine, Reference, Repeated, Whole, parse
+from tokenpak.core.markers import FirstLine, Reference, Repeated, Whole, candidates, parse
 from tokenpak.core.patch import Format
 
 _LINE_FEED = re.compile(r"\\n|\\u000[aA]")
@@ -51,7 +51,7 @@ def prove(fmt: Format, sent: bytes, received: bytes) -> Proof:
 def _refers_only(raw: bytes) -> bool:
     """True where every marker in a string stands alone on its line and none rewrites the lines behind it."""
     text = _text(raw)
-    found = [(match.start(), marker) for match in CANDIDATE.finditer(text) if (marker := parse(match[0]))]
+    found = [(match.start(), marker) for match in candidates(text) if (marker := parse(match[0]))]
     return all(
         isinstance(marker, Reference | Whole | Repeated | FirstLine) and (at == 0 or text[at - 1] == "\n")
         for at, marker in found

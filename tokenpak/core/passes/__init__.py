@@ -49,10 +49,11 @@ def _start(change: Change) -> int:
 
 def _inside(target: Target, passes: Sequence[str], weigher: Weigher) -> Iterator[_Shorten]:
     """The passes that shorten a text in itself, as far as this text is theirs."""
-    if paths.NAME in passes and is_output(target.call):
-        yield lambda stays: paths.propose(target, stays, weigher)
-    if prefixes.NAME in passes and is_output(target.call):
-        yield lambda stays: prefixes.propose(target, stays, weigher)
+    if is_output(target.call):
+        if paths.NAME in passes:
+            yield lambda stays: paths.propose(target, stays, weigher)
+        if prefixes.NAME in passes:
+            yield lambda stays: prefixes.propose(target, stays, weigher)
     if (json_data.SPACE in passes or json_data.TABLES in passes) and is_data(target.call):
         yield lambda stays: json_data.propose(target, stays, passes, weigher)
 

@@ -7,7 +7,7 @@ first line stands there.
 
 from collections.abc import Sequence
 
-from tokenpak.core.markers import FirstLine, parse, render
+from tokenpak.core.markers import FirstLine
 from tokenpak.core.passes.index import Index
 from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import Change
@@ -23,9 +23,5 @@ def propose(index: Index, target: Target, stays: Sequence[tuple[int, int]], weig
     tool, line = target.call.name, target.text.split("\n", 1)[0]
     if len(line) > stays[0][1] or index.first_line(tool) != line:
         return []
-    marker = target.place.signed(FirstLine(tool), 0, line)
-    words = render(marker)
-    saved = weigher.at_least(line) - weigher.at_most(words)
-    if saved < LEAST_SAVED or parse(words) != marker:
-        return []
-    return [Change(target.place.part, 0, len(line), words, NAME, saved)]
+    change = target.replaced(FirstLine(tool), 0, len(line), weigher, NAME)
+    return [change] if change and change.saved >= LEAST_SAVED else []

@@ -16,6 +16,7 @@ SPACE, TABLES = "json-space", "json-tables"
 LEAST_SAVED = 16
 SHORTEST = 120
 _OPENS = re.compile(r"^[\[{](?=[\"\[{ \n])", re.MULTILINE)
+_CLOSES = re.compile(r"^[\]}]$", re.MULTILINE)
 _TRIES = 8
 
 
@@ -38,7 +39,7 @@ def _texts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         line_end = end if line_end < 0 else line_end
         closes = line_end
         if line_end - begin < 3:  # a bracket alone: the text is indented, its end is one too
-            close = re.compile(r"^[\]}]$", re.MULTILINE).search(text, line_end, end)
+            close = _CLOSES.search(text, line_end, end)
             closes = close.end() if close else begin
         if closes - begin >= SHORTEST:
             tries += 1

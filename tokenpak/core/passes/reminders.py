@@ -6,7 +6,7 @@ block is known by its tag alone: "the one before" is the nearest earlier block o
 
 from collections.abc import Sequence
 
-from tokenpak.core.markers import Repeated, render
+from tokenpak.core.markers import Repeated
 from tokenpak.core.passes.index import Index
 from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import Change
@@ -18,14 +18,10 @@ LEAST_SAVED = 12
 
 def propose(index: Index, target: Target, stays: Sequence[tuple[int, int]], weigher: Weigher) -> list[Change]:
     """The changes for the ranges that stay."""
-    out: list[Change] = []
-    for start, end in stays:
-        for tag, a, b in tagged(target.text, start, end):
-            text = target.text[a:b]
-            if index.tagged(tag) != text:
-                continue
-            marker = render(target.place.signed(Repeated(tag), a, text))
-            saved = weigher.at_least(text) - weigher.at_most(marker)
-            if saved >= LEAST_SAVED:
-                out.append(Change(target.place.part, a, b, marker, NAME, saved))
-    return out
+    made = (
+        target.replaced(Repeated(tag), a, b, weigher, NAME)
+        for start, end in stays
+        for tag, a, b in tagged(target.text, start, end)
+        if index.tagged(tag) == target.text[a:b]
+    )
+    return [change for change in made if change and change.saved >= LEAST_SAVED]

@@ -3,8 +3,9 @@
 from typing import NamedTuple, Protocol
 
 from tokenpak.core.body.model import Block
-from tokenpak.core.markers import Place
+from tokenpak.core.markers import Marker, Place, parse, render
 from tokenpak.core.passes.index import Read
+from tokenpak.core.patch import Change
 
 
 class Weigher(Protocol):
@@ -28,3 +29,11 @@ class Target(NamedTuple):
     labels: tuple[str, ...]
     path: str
     call: Block | None = None
+
+    def replaced(self, marker: Marker, start: int, end: int, weigher: Weigher, name: str) -> Change | None:
+        """The change that puts a marker in place of a range, whatever it saves; None where it would not read as meant."""
+        text = self.text[start:end]
+        signed = self.place.signed(marker, start, text)
+        words = render(signed)
+        saved = weigher.at_least(text) - weigher.at_most(words)
+        return Change(self.place.part, start, end, words, name, saved) if parse(words) == signed else None

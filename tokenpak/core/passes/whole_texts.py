@@ -1,6 +1,6 @@
 """A text that is the same as an earlier one of its name, from its first character to its last."""
 
-from tokenpak.core.markers import Whole, parse, render
+from tokenpak.core.markers import Whole
 from tokenpak.core.passes.index import Index
 from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import Change
@@ -15,9 +15,5 @@ def propose(index: Index, target: Target, weigher: Weigher) -> list[Change]:
     label = next((label for label in target.labels if index.latest(label) == text), None)
     if label is None or not text:
         return []
-    marker = target.place.signed(Whole(label), 0, text)
-    words = render(marker)
-    saved = weigher.at_least(text) - weigher.at_most(words)
-    if saved < LEAST_SAVED or parse(words) != marker:
-        return []
-    return [Change(target.place.part, 0, len(text), words, NAME, saved)]
+    change = target.replaced(Whole(label), 0, len(text), weigher, NAME)
+    return [change] if change and change.saved >= LEAST_SAVED else []
