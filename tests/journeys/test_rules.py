@@ -71,7 +71,8 @@ def test_each_request_leaves_on_its_own_terms(running):
         assert json.loads(body)["model"] == model
         headers = {"content-type": "application/json", "user-agent": agent}
         request = urllib.request.Request(running.url + "/v1/messages", body, headers)
-        urllib.request.urlopen(request, timeout=20).close()
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            answer.read()  # who leaves before the end has a row that says so
     rows = eventually("closed rows", lambda: _closed(running, len(SENT)))
     assert {model: edits for model, edits, *_ in rows} == {model: int(shorter) for (_, model), shorter in SENT.items()}
     for model, edits, before, after in rows:
