@@ -219,7 +219,7 @@ CASES = {
     ),
 }
 WATCHED = [name for name in CASES if name.startswith(("messages", "chat", "responses"))]
-STREAMS = [name for name in CASES if name.split()[-1] in {"sse", "crlf", "array", "ndjson"}]
+STREAMS = [name for name in CASES if name.split()[-1] in {"sse", "crlf", "array", "ndjson", "untyped"}]
 PACK = {
     b"gzip": gzip.compress,
     b"deflate": zlib.compress,

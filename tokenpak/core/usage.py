@@ -18,10 +18,10 @@ from tokenpak.core.replies.anthropic import Anthropic
 from tokenpak.core.replies.gemini import Gemini
 from tokenpak.core.replies.ollama import Ollama
 from tokenpak.core.replies.openai import OpenAI
-from tokenpak.core.replies.reading import Basis, Reading, Usage
+from tokenpak.core.replies.reading import Basis, Beside, Reading, Usage
 from tokenpak.core.sse import Event, Events
 
-__all__ = ["Basis", "EchoWatch", "NoEcho", "Observation", "Tap", "Usage", "tap_for"]
+__all__ = ["Basis", "Beside", "EchoWatch", "NoEcho", "Observation", "Tap", "Usage", "tap_for"]
 
 HEAD_CAP = 4096
 """Bytes of blank space at the beginning of a reply after which it is no format read here."""
@@ -38,7 +38,9 @@ class Observation(msgspec.Struct, frozen=True):
     """What a tap has seen.
 
     usage, model, stop_reason: as the provider told them. basis: "provider"; "count" for the answer to a question for a
-    count, whose `usage` was used by nobody; None when nothing was told. echo: marker grammar in the model's words.
+    count, whose `usage` was used by nobody; "estimate" where words passed and no usage came (OpenAI's formats): then
+    `usage` is an output alone, made from their size; None when nothing was told. beside: tokens billed beside `usage`.
+    web_searches: billed by the piece; None where none were told of. echo: marker grammar in the model's words.
     error: kind of an error the provider reported in this body, in a stream under status 200 too. truncated: the body
     ended before the end its format has. lost: events, codings and documents that could not be read.
     """
@@ -51,6 +53,8 @@ class Observation(msgspec.Struct, frozen=True):
     stop_reason: str | None = None
     truncated: bool = False
     lost: int = 0
+    beside: tuple[Beside, ...] = ()
+    web_searches: int | None = None
 
 
 class Framing(Protocol):
@@ -186,7 +190,7 @@ class Tap:
         return True
 
     def _observe(self) -> Observation:
-        whole = True
+        whole = self._blind or not self._head.strip(_BLANK)  # else what stands there could still have become anything
         if self._framing is not None and not self._blind:
             # What cannot be read at the very end was cut off, not garbled.
             whole = all(self._tell(event) for event in self._framing.close())
@@ -202,6 +206,8 @@ class Tap:
             stop_reason=reading.stop_reason,
             truncated=not lost and not (whole and coded and ended),
             lost=lost,
+            beside=reading.beside,
+            web_searches=reading.searches,
         )
         self._blind, self._framing = True, None
         return observation

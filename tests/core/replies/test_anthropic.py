@@ -6,7 +6,7 @@ import pytest
 
 from tokenpak.core.echo import EchoWatch, NoEcho
 from tokenpak.core.replies.anthropic import Anthropic
-from tokenpak.core.replies.reading import Usage
+from tokenpak.core.replies.reading import MOST_BESIDE, Beside, Usage
 
 MARKER = "[lines 12-66: same as in Read cli/clean.go #482913]"
 SPLIT = {"cache_creation": {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 12}}
@@ -108,6 +108,33 @@ def test_cache_writes_by_lifetime(usage, short, long, other):
     for reading in (whole({"type": "message", "usage": usage}), read(start(**usage))):
         found = reading.usage()
         assert (found.cache_write_5m, found.cache_write_1h, found.cache_write_other) == (short, long, other)
+
+
+def test_searches_are_cumulative_and_no_tokens():
+    reading = read(start(input_tokens=5), end(server_tool_use={"web_search_requests": 1}), end(output_tokens=2))
+    assert (reading.searches, reading.usage()) == (1, Usage(5, output=2))
+    assert read(start(input_tokens=5), end(output_tokens=2)).searches is None
+
+
+def test_passes_outside_the_totals_stand_beside_them():
+    ours = {"type": "message", "input_tokens": 5, "output_tokens": 2}
+    compaction = {
+        "type": "compaction",
+        "input_tokens": 100,
+        "output_tokens": 83,
+        "cache_read_input_tokens": 55096,
+        **SPLIT,
+    }
+    adviser = {"type": "advisor_message", "model": "claude-y", "input_tokens": 7, "output_tokens": 18}
+    odd = [None, 3, {"type": ["compaction"]}, {"type": "unheard_of", "input_tokens": 1}]
+    usage = {"input_tokens": 5, "output_tokens": 2, "iterations": [compaction, ours, adviser, *odd]}
+    for reading in (read(start(input_tokens=5), end(**usage)), whole({"type": "message", "usage": usage})):
+        assert reading.usage() == Usage(5, output=2)
+        assert reading.beside == (
+            Beside("compaction", None, Usage(100, 55096, 30, 12, output=83)),
+            Beside("advisor_message", "claude-y", Usage(7, output=18)),
+        )
+    assert len(whole({"usage": {"iterations": [compaction] * 1000}}).beside) == MOST_BESIDE
 
 
 def test_what_was_never_given_is_none_and_nonsense_is_never_given():

@@ -34,7 +34,7 @@ def test_the_classes_add_up_to_the_total():
     assert sum((usage.uncached or 0, usage.cache_read or 0, usage.output or 0)) == USAGE["totalTokenCount"]
 
 
-def test_the_last_value_wins_field_by_field():
+def test_chunks_that_tell_no_prompt_add_to_the_last_one_that_does():
     reading = read(
         {"usageMetadata": {"promptTokenCount": 11, "thoughtsTokenCount": 5}, "modelVersion": "gemini-x"},
         {"usageMetadata": {"promptTokenCount": 11, "candidatesTokenCount": 3, "thoughtsTokenCount": 9}},
@@ -47,6 +47,15 @@ def test_the_last_value_wins_field_by_field():
         True,
         "provider",
     )
+
+
+def test_the_last_chunk_that_tells_a_prompt_wins_as_a_whole():
+    reading = read(
+        {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 21, "thoughtsTokenCount": 35}},
+        {"usageMetadata": {"promptTokenCount": 87, "thoughtsTokenCount": 78, "totalTokenCount": 165}},
+        {"usageMetadata": {"trafficType": "ON_DEMAND"}, "candidates": [{"finishReason": "STOP"}]},
+    )
+    assert reading.usage() == Usage(uncached=87, output=78, reasoning=78)
 
 
 def test_what_was_never_given_is_none():

@@ -5,7 +5,7 @@ import pytest
 
 from tokenpak.core.echo import EchoWatch, NoEcho
 from tokenpak.core.replies.openai import DONE, OpenAI
-from tokenpak.core.replies.reading import Usage
+from tokenpak.core.replies.reading import WORD_BYTES_PER_TOKEN, Usage
 
 MARKER = "[lines 12-66: same as in Read cli/clean.go #482913]"
 CHAT = {
@@ -71,7 +71,71 @@ def test_a_chat_tells_usage_in_its_last_chunk(write):
 
 def test_a_chat_without_usage_tells_none():
     reading = read(chunk({"content": "hi"}), chunk({}, "length"), DONE)
-    assert (reading.usage(), reading.basis(), reading.stop_reason, reading.finished) == (Usage(), None, "length", True)
+    assert (reading.usage(), reading.basis()) == (Usage(output=1), "estimate")
+    assert (reading.stop_reason, reading.finished) == ("length", True)
+
+
+@pytest.mark.parametrize(
+    ("delta", "size"),
+    [
+        ({"role": "assistant", "content": "x" * 40}, 40),
+        ({"content": "\u00e9" * 20}, 40),
+        ({"content": [{"type": "text", "text": "x" * 40}]}, 40),
+        ({"content": None, "refusal": "x" * 40}, 40),
+        ({"reasoning_content": "x" * 40, "reasoning": "x" * 40}, 40),
+        (
+            {
+                "tool_calls": [
+                    {"id": "call_1", "type": "function", "function": {"name": "f" * 8, "arguments": "x" * 32}}
+                ]
+            },
+            40,
+        ),
+        ({"tool_calls": [{"custom": {"input": "x" * 40}}]}, 40),
+        ({"function_call": {"arguments": "x" * 40}}, 40),
+        ({"audio": {"data": "x" * 40}}, 0),
+    ],
+)
+def test_an_output_without_usage_is_estimated_from_the_size_of_its_words(delta, size):
+    expected = Usage(output=size // WORD_BYTES_PER_TOKEN) if size else Usage()
+    for reading in (read(chunk(delta), chunk({}, "stop"), DONE), whole({"choices": [{"index": 0, "message": delta}]})):
+        assert (reading.usage(), reading.basis()) == (expected, "estimate" if size else None)
+
+
+def test_an_estimate_never_fills_a_gap_in_what_was_told():
+    reading = read(chunk({"content": "x" * 40}), chunk({}, "stop"), chunk(usage={"prompt_tokens": 9}), DONE)
+    assert (reading.usage(), reading.basis()) == (Usage(uncached=9), "provider")
+
+
+def test_an_old_completion_is_estimated_too():
+    assert read({"choices": [{"text": "x" * 40}]}, DONE).usage() == Usage(output=40 // WORD_BYTES_PER_TOKEN)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_response_that_was_cut_is_estimated_from_its_deltas(named):
+    reading = read(
+        response("created", "in_progress"),
+        {"type": "response.output_text.delta", "delta": "x" * 20},
+        {"type": "response.function_call_arguments.delta", "delta": "x" * 20},
+        {"type": "response.audio.delta", "delta": "x" * 20},
+        {"type": "response.output_text.done", "text": "x" * 20},
+        named=named,
+    )
+    assert (reading.usage(), reading.basis()) == (Usage(output=40 // WORD_BYTES_PER_TOKEN), "estimate")
+    assert not reading.finished
+
+
+def test_a_chat_that_promised_usage_is_complete_with_it_only():
+    promised = [chunk({"content": "hi"}), chunk({}, "stop")]
+    unpromised = [{key: value for key, value in one.items() if key != "usage"} for one in promised]
+    assert not read(*promised).finished
+    assert read(*promised, chunk(usage=CHAT)).finished
+    assert read(*unpromised).finished
+
+
+def test_searches_of_the_web_are_counted_beside_the_tokens():
+    ended = response("completed", "completed", RESPONSES, tool_usage={"web_search": {"num_requests": 3}})
+    assert (read(ended).searches, read(ended).usage()) == (3, CLASSES)
 
 
 def test_done_ends_a_chat_that_gave_no_reason():
@@ -191,8 +255,8 @@ def test_the_answer_to_a_question_for_a_count_used_nothing():
     assert (reading.usage(), reading.basis()) == (Usage(uncached=12), "count")
 
 
-def test_deltas_are_not_decoded_while_nobody_listens():
-    reading = read(chunk({"content": "hi"}))
+def test_deltas_are_not_decoded_once_usage_is_told_and_nobody_listens():
+    reading = read(chunk({"content": "hi"}, usage=CHAT))
     reading.event(b"", b'{"choices":[{"delta":{"content":"x"},"finish_reason":null}],"usage":null,not json')
     reading.event(b"response.output_text.delta", b"{not json")
     with pytest.raises(ValueError, match="malformed"):

@@ -3,14 +3,32 @@
 Input classes come disjoint. The difficulty is cache writes: `message_start` splits them by lifetime, the cumulative
 `message_delta` at the end gives their total only, and either may be missing. The split is kept; what the last total has
 beyond it, or a total without any split, is `cache_write_other`, because a lifetime nobody named is not known.
+
+Two things are billed that the classes do not hold: searches of the web, by the piece, and passes listed in `iterations`
+that the totals leave out: those that compact the context, and those of an adviser, which is another model (SDK,
+types/beta/beta_usage.py; totals without the adviser's: the recorded exchange of one). They stand beside the usage. A
+fetch from the web costs no more than its tokens.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from tokenpak.core.echo import SAYS
-from tokenpak.core.replies.reading import Paths, Reading, Usage, count, follow, plus, strings
+from tokenpak.core.replies.reading import (
+    MOST_BESIDE,
+    Beside,
+    Paths,
+    Reading,
+    Usage,
+    count,
+    follow,
+    pick,
+    plus,
+    strings,
+    word,
+)
 
 PATHS: Final[Paths] = {
     "input": (("input_tokens",),),
@@ -21,6 +39,9 @@ PATHS: Final[Paths] = {
     "output": (("output_tokens",),),
     "thinking": (("output_tokens_details", "thinking_tokens"),),
 }
+
+_BESIDE = frozenset({"compaction", "advisor_message"})
+"""Passes that the totals leave out. Passes of other kinds lie inside them, or nobody has said that they do not."""
 
 _QUIET = frozenset({b"ping", b"content_block_stop"})
 
@@ -76,21 +97,15 @@ class Anthropic(Reading):
 
     def classes(self) -> Usage:
         """The counts as disjoint classes."""
-        known = self.counts
-        short, long, other = _lifetimes(known.get("write"), known.get("5m"), known.get("1h"))
-        return Usage(
-            uncached=known.get("input"),
-            cache_read=known.get("read"),
-            cache_write_5m=short,
-            cache_write_1h=long,
-            cache_write_other=other,
-            output=known.get("output"),
-            reasoning=known.get("thinking"),
-        )
+        return _classes(self.counts)
 
     def _note(self, said: _Said) -> None:
         self.note_model(said.model)
         self.take(PATHS, said.usage)
+        self.note_searches(follow(said.usage, ("server_tool_use", "web_search_requests")))
+        passes = follow(said.usage, ("iterations",))
+        if isinstance(passes, list):
+            self.beside = tuple(_beside(passes))
         self.note_stop(said.stop_reason)
         self.note_stop(follow(said.delta, ("stop_reason",)))
         if said.type == "error" or said.error is not None:
@@ -111,6 +126,26 @@ class Anthropic(Reading):
         for key in ("text", "input"):
             for words in strings(follow(block, (key,))):
                 self.watch.said(at, words)
+
+
+def _classes(known: Mapping[str, int]) -> Usage:
+    short, long, other = _lifetimes(known.get("write"), known.get("5m"), known.get("1h"))
+    return Usage(
+        uncached=known.get("input"),
+        cache_read=known.get("read"),
+        cache_write_5m=short,
+        cache_write_1h=long,
+        cache_write_other=other,
+        output=known.get("output"),
+        reasoning=known.get("thinking"),
+    )
+
+
+def _beside(passes: list[object]) -> Iterator[Beside]:
+    for one in passes[:MOST_BESIDE]:
+        kind = follow(one, ("type",))
+        if isinstance(kind, str) and kind in _BESIDE:
+            yield Beside(kind, word(follow(one, ("model",))), _classes(pick(PATHS, one)))
 
 
 def _lifetimes(total: int | None, short: int | None, long: int | None) -> tuple[int | None, int | None, int | None]:

@@ -1,6 +1,7 @@
 """Replies of the Gemini API, streamed as events or as one array, or whole; also of countTokens.
 
-Each chunk repeats the usage so far. The prompt includes the cached part; thoughts are counted beside the candidates,
+Each chunk repeats the usage so far, so the last one wins as a whole: where the server ran tools, a later chunk may tell a
+prompt that has grown and no candidates any more, and its own total shows that none are meant. The prompt includes the cached part; thoughts are counted beside the candidates,
 and tokens that a server's tool put into the prompt beside the prompt, so that the classes add up to `totalTokenCount`.
 """
 
@@ -8,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from tokenpak.core.replies.reading import Paths, Reading, Usage, count, less, plus
+from tokenpak.core.replies.reading import Paths, Reading, Usage, count, follow, less, plus
 
 PATHS: Final[Paths] = {
     "prompt": (("promptTokenCount",),),
@@ -68,6 +69,8 @@ class Gemini(Reading):
 
     def _note(self, said: _Said) -> None:
         self.note_model(said.model_version)
+        if count(follow(said.usage_metadata, ("promptTokenCount",))) is not None:
+            self.counts.clear()
         self.take(PATHS, said.usage_metadata)
         self.note_error(said.error)
         if isinstance(said.prompt_feedback, dict):

@@ -4,14 +4,18 @@ Totals are inclusive here: cached and cache-writing tokens lie inside the prompt
 difficulty is the imitators. Some put the cached count elsewhere, some report reasoning beside the output (their own
 total shows it), some never send [DONE] or send usage with every chunk, and errors arrive as events under status 200.
 A stream has an event for every few characters, so events are decoded only if their bytes can hold something new.
+
+Whether a chat tells usage is the client's choice (`stream_options`), which is never changed here. So the size of the
+words is taken while nothing else is told, for an estimate. A chunk that says `"usage": null` promises usage at the end:
+a chat that stopped without it was cut.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Final
 
 import msgspec
 
-from tokenpak.core.echo import SAYS
+from tokenpak.core.echo import SAYS, Watch
 from tokenpak.core.replies.reading import Paths, Reading, Usage, count, follow, less, strings
 
 PATHS: Final[Paths] = {
@@ -39,6 +43,9 @@ _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed
 _END_NAMES = frozenset(name.encode() for name in _ENDS)
 _RUNNING = frozenset({"in_progress", "queued"})
 _ITEM_DONE = b"response.output_item.done"
+_DELTA = b".delta"
+_SOUND = ".audio.delta"
+_USAGE = b'"usage"'
 _UNHEARD = "reasoning"
 """In the type of every event and item that holds reasoning; it is not watched, as it reaches no file and no user."""
 
@@ -61,6 +68,7 @@ class _Said(msgspec.Struct):
     content_index: object = None
     incomplete_details: object = None
     input_tokens: object = None
+    tool_usage: object = None
     x_groq: object = None
     choices: msgspec.Raw = msgspec.Raw()
     output: msgspec.Raw = msgspec.Raw()
@@ -73,6 +81,7 @@ class _Choice(msgspec.Struct):
     finish_reason: object = None
     usage: object = None
     delta: object = None
+    text: object = None
     message: msgspec.Raw = msgspec.Raw()
 
 
@@ -83,22 +92,31 @@ _CHOICES = msgspec.json.Decoder(list[_Choice] | None)
 class OpenAI(Reading):
     """Reads chat completions, responses, and what else reports usage in their way."""
 
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(watch)
+        self._promised = self._stopped = False
+
     def event(self, name: bytes, data: bytes) -> None:
         """Read one event: a chunk of a chat, or a typed event of a response."""
         if data == DONE:
             self.finished = True
             return
         watched = self.watch.wants and _speaks(name, data)
-        if not (watched or self.model is None or name in _END_NAMES or _tells(data)):
+        measured = not self.counts and (not name or name.endswith(_DELTA))
+        if not (watched or measured or self.model is None or name in _END_NAMES or _tells(data)):
             return
         said = _DECODER.decode(data)
         self._note(said)
         for choice in self._choices(said):
             if watched:
                 self._hear_message(_place(choice.index), choice.delta)
+            self._measure(choice.delta, choice.text)
         if said.response:
             self._note(_DECODER.decode(said.response))
-        self.finished = self.finished or said.type in _ENDS
+        self._measure_event(said)
+        self._promised = self._promised or (bool(said.choices) and said.usage is None and _USAGE in data)
+        complete = self._stopped and (bool(self.counts) or not self._promised)
+        self.finished = self.finished or said.type in _ENDS or complete
         if watched:
             self._hear_event(said)
 
@@ -111,12 +129,15 @@ class OpenAI(Reading):
             self.answered = count(said.input_tokens)
         watched = self.watch.wants and SAYS in data
         for choice in self._choices(said):
-            if watched and choice.message:
-                self._hear_message(_place(choice.index), msgspec.json.decode(choice.message))
-        if watched and said.output:
-            items = msgspec.json.decode(said.output)
-            for at, item in enumerate(items if isinstance(items, list) else []):
+            message = msgspec.json.decode(choice.message) if choice.message and (watched or not self.counts) else None
+            if watched:
+                self._hear_message(_place(choice.index), message)
+            self._measure(message, choice.text)
+        items = msgspec.json.decode(said.output) if said.output and (watched or not self.counts) else None
+        for at, item in enumerate(items if isinstance(items, list) else []):
+            if watched:
                 self._hear_item(at, item)
+            self._measure(item)
 
     def classes(self) -> Usage:
         """The counts as disjoint classes."""
@@ -137,6 +158,7 @@ class OpenAI(Reading):
         self.note_model(said.model)
         self.take(PATHS, follow(said.x_groq, ("usage",)))
         self.take(PATHS, said.usage)
+        self.note_searches(follow(said.tool_usage, ("web_search", "num_requests")))
         if said.error:
             self.note_error(said.error)
         elif said.type == "error":
@@ -150,8 +172,18 @@ class OpenAI(Reading):
         for choice in choices:
             self.take(PATHS, choice.usage)
             self.note_stop(choice.finish_reason)
-            self.finished = self.finished or bool(choice.finish_reason)
+            self._stopped = self._stopped or bool(choice.finish_reason)
         return choices
+
+    def _measure(self, message: object, text: object = None) -> None:
+        """Take the size of a message's words, or of a delta's; `text` stands there in completions of the old kind."""
+        if not self.counts:
+            words = [text] if isinstance(text, str) else _words(message)
+            self.word_bytes += sum(len(part.encode(errors="replace")) for part in words)
+
+    def _measure_event(self, said: _Said) -> None:
+        if isinstance(said.type, str) and said.type.endswith(".delta") and not said.type.endswith(_SOUND):
+            self._measure(None, said.delta)
 
     def _hear_message(self, at: int, message: object) -> None:
         """The words of a message or a delta: its content, and the arguments of its calls."""
@@ -198,6 +230,22 @@ class OpenAI(Reading):
 def _tells(data: bytes) -> bool:
     """Whether an event holds usage, the reason of an end, or an error, that is not null."""
     return any(key in data and data.count(key) != data.count(null) for key, null in _NULLABLE)
+
+
+def _words(message: object) -> Iterator[str]:
+    """What a model is paid for by the word, of a message, a delta or an item: content, reasoning, calls."""
+    if not isinstance(message, dict):
+        return
+    reasoning = message.get("reasoning_content") or message.get("reasoning")  # hosts that send both repeat themselves
+    for member in (message.get("content"), message.get("refusal"), reasoning):
+        for part in member if isinstance(member, list) else [member]:
+            words = follow(part, ("text",)) if isinstance(part, dict) else part
+            if isinstance(words, str):
+                yield words
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
+        yield from strings([follow(call, ("function",)), follow(call, ("custom",))])
+    yield from strings([message.get("function_call"), message.get("arguments"), message.get("input")])
 
 
 def _speaks(name: bytes, data: bytes) -> bool:

@@ -4,6 +4,9 @@ Providers, and hosts that imitate them, leave fields out, send null, change type
 counts only if it is what it should be, the last value given wins field by field, and what was never given stays None.
 A reader keeps counts under its own names, taken from the reply by a table of paths; only at the end does it turn them
 into disjoint classes.
+
+Where a reply told no usage at all, the words that passed are all there is to go by: its output is then estimated, and
+the basis says so. An estimate stands alone; it never fills a gap in what a provider told.
 """
 
 import re
@@ -15,14 +18,22 @@ import msgspec
 
 from tokenpak.core.echo import Watch
 
-Basis = Literal["provider", "count"]
-"""provider: usage the provider reported. count: the answer to a question for a count, which used nothing."""
+Basis = Literal["provider", "count", "estimate"]
+"""provider: usage the provider reported. count: the answer to a question for a count, which used nothing. estimate: no
+usage was told, and `output` is made from the size of the words that passed; what passed unseen, hidden reasoning above
+all, is not in it. The input is for the caller to estimate, who knows what was sent."""
+
+WORD_BYTES_PER_TOKEN = 4
+"""UTF-8 bytes of a model's words that stand for one token, in an estimate. tests/conformance prints what the recorded
+replies have."""
 
 Paths = Mapping[str, tuple[tuple[str, ...], ...]]
 """For each count its places in a usage object, each a path of keys; the first place that holds a count is believed."""
 
 MAX_COUNT = 2**53
 MAX_WORD = 200
+MOST_BESIDE = 32
+"""Passes of a reply beyond which none is kept."""
 _ERROR_WORD = re.compile(r"[\w.:/ -]{1,80}", re.ASCII)
 _ERROR_KEYS = ("type", "status", "code")
 DEEPEST = 32
@@ -44,11 +55,24 @@ class Usage(msgspec.Struct, frozen=True):
     reasoning: int | None = None
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """Tokens a provider used on a pass of its own that lies outside the reply's usage, and bills all the same.
+
+    kind: its word for the pass. model: whose price it has; None: the reply's.
+    """
+
+    kind: str
+    model: str | None
+    usage: Usage
+
+
 class Reading(ABC):
     """One reply being read.
 
     finished: the reply said that it is complete, or ended itself with an error. counts: see the module's docstring.
-    answered: set when the reply is the answer to a question for a count.
+    answered: set when the reply is the answer to a question for a count. word_bytes: size of the model's words that
+    passed, so far as the reader measures them. beside: passes outside `counts`. searches: searches of the web the
+    provider made, which are billed by the piece and are no tokens.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -59,6 +83,9 @@ class Reading(ABC):
         self.finished = False
         self.answered: int | None = None
         self.counts: dict[str, int] = {}
+        self.word_bytes = 0
+        self.beside: tuple[Beside, ...] = ()
+        self.searches: int | None = None
 
     @abstractmethod
     def event(self, name: bytes, data: bytes) -> None:
@@ -73,23 +100,31 @@ class Reading(ABC):
         """The counts as disjoint classes."""
 
     def usage(self) -> Usage:
-        """The token classes told so far."""
-        return Usage(uncached=self.answered) if self.basis() == "count" else self.classes()
+        """The token classes told so far, or what is estimated in their place."""
+        match self.basis():
+            case "count":
+                return Usage(uncached=self.answered)
+            case "estimate":
+                return Usage(output=-(-self.word_bytes // WORD_BYTES_PER_TOKEN))
+            case _:
+                return self.classes()
 
     def basis(self) -> Basis | None:
-        """Where `usage` is from; None when no count was told."""
+        """Where `usage` is from; None when no count was told and no words passed."""
         if self.classes() != Usage():
             return "provider"
-        return None if self.answered is None else "count"
+        if self.answered is not None:
+            return "count"
+        return "estimate" if self.word_bytes else None
 
     def take(self, paths: Paths, usage: object) -> None:
-        """Take over the counts a usage object holds; whatever else it is holds none."""
-        if not isinstance(usage, dict):
-            return
-        for name, places in paths.items():
-            found = next((n for place in places if (n := count(follow(usage, place))) is not None), None)
-            if found is not None:
-                self.counts[name] = found
+        """Take over the counts a usage object holds."""
+        self.counts.update(pick(paths, usage))
+
+    def note_searches(self, searches: object) -> None:
+        """The last count of searches is the one."""
+        told = count(searches)
+        self.searches = self.searches if told is None else told
 
     def note_model(self, model: object) -> None:
         """The first model named is the one that serves."""
@@ -104,6 +139,17 @@ class Reading(ABC):
         if error is not None:
             self.error = error_word(error)
             self.finished = True
+
+
+def pick(paths: Paths, usage: object) -> dict[str, int]:
+    """The counts a usage object holds, by their names; whatever else it is holds none."""
+    if not isinstance(usage, dict):
+        return {}
+    found = (
+        (name, next((n for place in places if (n := count(follow(usage, place))) is not None), None))
+        for name, places in paths.items()
+    )
+    return {name: n for name, n in found if n is not None}
 
 
 def follow(value: object, path: tuple[str, ...]) -> object:
