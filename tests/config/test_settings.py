@@ -203,9 +203,10 @@ def test_the_page_states_the_defaults():
 
 
 def test_the_pages_example_is_a_configuration(tmp_path):
-    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    settings = load(written(tmp_path, example), {}, {})
+    rules, prices = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    settings = load(written(tmp_path, rules), {}, {})
     assert [rule.client for rule in settings.rules] == ["aider", None, "codex"]
+    assert list(load(written(tmp_path, prices), {}, {}).prices) == ["claude-opus-4-6", "ollama/qwen3", "my-model"]
 
 
 def test_the_page_names_the_clients():

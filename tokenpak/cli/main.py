@@ -17,6 +17,9 @@ COMMANDS = {
         "Ask a model, with your key, about text that markers stand for.",
     ),
     "vocabulary": Command("tokenpak.cli.commands.vocabulary:app", "Find or fetch the tokenizer's vocabulary."),
+    "prices": Command(
+        "tokenpak.cli.commands.prices:app", "Show, compare or replace the prices that bills are told by."
+    ),
     "mock-provider": Command(
         "tokenpak.cli.commands.mock_provider:mock_provider", "Run the embedded provider, for trying things out."
     ),

@@ -66,6 +66,11 @@ class Paths(NamedTuple):
         return self.state / "vocabulary"
 
     @property
+    def prices(self) -> Path:
+        """A table of prices the user installed (config/prices)."""
+        return self.state / "prices.json"
+
+    @property
     def supervisor_conf(self) -> Path:
         """In the state directory itself, where `supervisorctl -c` is told to look."""
         return self.state / "supervisord.conf"

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import rules
+from tokenpak.config import prices, rules
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
+from tokenpak.core.cost import ModelPrices
 from tokenpak.core.patch import FLOOR_TOKENS, Level
 from tokenpak.core.rules import Rule, Terms, refined
 
@@ -50,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an instance runs with. Times are seconds (`_s`), sizes are bytes (`_bytes`).
 
     passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
-    they refine what stands here.
+    they refine what stands here. prices: the user's own, by model or "provider/model"; they stand above every table.
     """
 
     state_dir: str
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     floor_tokens: Size = FLOOR_TOKENS
     cache_marks: bool = True
     rules: tuple[Rule, ...] = ()
+    prices: dict[str, ModelPrices] = {}
     read_cap_bytes: Size = 64 * MIB
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 900.0
@@ -97,6 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_PASSES = frozenset({"passes", "without"})
+_IN_TOML = {
+    "rules": '[{client = "codex", level = "off"}]',
+    "prices": '{"my-model" = {input = 0.5, output = 1.5}}',
+}
+"""Settings whose variable holds TOML, with an example."""
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
@@ -177,6 +184,8 @@ def _converted(where: str, key: str, value: object) -> object:
     try:
         if key == "rules":
             return rules.rules_in(value)
+        if key == "prices":
+            return prices.overrides_in(value)
         if key in _OF_PASSES:
             return rules.passes_in(msgspec.convert(value, tuple[str, ...]))
         return msgspec.convert(value, _FIELDS[key], strict=where != "environment")
@@ -190,12 +199,12 @@ def _read_text(where: str, key: str, text: str) -> object:
     """What a variable's text stands for where the setting is no single value: words between commas, or TOML."""
     if key in _OF_PASSES:
         return [word.strip() for word in text.split(",") if word.strip()]
-    if key != "rules":
+    if key not in _IN_TOML:
         return text
     try:
-        return tomllib.loads(f"rules = {text}")["rules"]
+        return tomllib.loads(f"{key} = {text}")[key]
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f'{where}: rules: {error}. Write [{{client = "codex", level = "off"}}].') from error
+        raise ConfigError(f"{where}: {key}: {error}. Write {_IN_TOML[key]}.") from error
 
 
 def _upstreams(where: str, value: object) -> dict[str, str]:
