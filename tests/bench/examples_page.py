@@ -46,7 +46,7 @@ _HOME = re.compile(r"(?:/(?:home|Users)/|\b[A-Z]:\\Users\\)[\w.-]+|/root(?=/)")
 _FLAT_HOME = re.compile(r"(?<![\w-])-(?:home|Users)-[A-Za-z0-9]+")
 _CONTROL = {code: 0x2400 + code for code in range(32) if code != ord("\t")}
 _SHOWN = re.compile(
-    rf"^### [0-9]+ · `([0-9a-f]{{10}})`$.*?^\*\*Verdict:\*\* ({'|'.join(VERDICTS)})(?:: ([^\n]+))?$",
+    rf"^### [0-9]+ · `([0-9a-f]{{10}})`$(?:(?!^### [0-9]+ · `).)*?^\*\*Verdict:\*\* ({'|'.join(VERDICTS)})(?:: ([^\n]+))?$",
     re.MULTILINE | re.DOTALL,
 )
 

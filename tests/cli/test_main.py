@@ -60,5 +60,5 @@ def test_every_command_exists(target):
 
 
 def test_the_commands_of_the_stable_interface():
-    assert set(main.COMMANDS) >= {"serve", "compress", "expand", "mock-provider", "vocabulary"}
+    assert set(main.COMMANDS) >= {"serve", "compress", "expand", "mock-provider", "verify-meaning", "vocabulary"}
     assert set(ctl.COMMANDS) == {"start", "stop", "restart", "status", "logs"}

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tokenpak.core.json_text import SPACED, put_back, rewritten
@@ -79,7 +79,44 @@ def test_off_means_off():
     assert rewritten('{"a": 1}', space=False, rows=True) is None
 
 
-def test_an_object_that_looks_like_a_table_is_not_turned_into_a_list():
+def test_beside_an_object_that_looks_like_a_table_only_white_space_goes():
     rows = [{"long_name": n, "other_name": n} for n in range(6)]
-    text = json.dumps({"t": {"keys": ["a"], "rows": [[1], [2]]}, "l": rows})
-    assert rewritten(text, space=True, rows=True) is None
+    value = {"t": {"keys": ["a"], "rows": [[1], [2]]}, "l": rows}
+    compact = json.dumps(value, separators=(",", ":"))
+    assert rewritten(json.dumps(value), space=True, rows=True) == (compact, SPACED, False)
+    assert put_back(compact, SPACED, rows=False) == json.dumps(value)
+    assert rewritten(compact, space=True, rows=True) is None
+
+
+@given(VALUES | ROWS, st.sampled_from([None, 2]))
+def test_tables_are_never_in_the_way_of_white_space(value: object, indent: int | None):
+    text = json.dumps([value, {"keys": ["a"], "rows": [[1], [2]]}], indent=indent)
+    assume("Infinity" not in text)
+    assert rewritten(text, space=True, rows=True) is not None
+
+
+def test_the_deepest_text_that_is_read():
+    deep = "[" * 59 + "[1, 2]" + "]" * 59
+    assert rewritten(deep, space=True, rows=True) == (deep.replace(" ", ""), SPACED, False)
+    assert rewritten(f"[{deep}]", space=True, rows=True) is None
+
+
+@pytest.mark.parametrize("rows", [[["a", 1], ["b"]], [["a", 1], ["b", 2, 3]], [["a", 1], "b"]])
+def test_rows_that_have_not_one_value_for_each_key_are_no_table(rows: list[object]):
+    line = json.dumps({"keys": ["k", "n"], "rows": rows}, separators=(",", ":"))
+    assert put_back(line, "", rows=True) == line
+
+
+@pytest.mark.parametrize(("count", "is_table"), [(2, True), (1, False)])
+def test_the_fewest_rows_of_a_table(count: int, is_table: bool):
+    found = rewritten(json.dumps([{"a_rather_long_name": 1, "another_one": 2}] * count), space=True, rows=True)
+    assert found is not None
+    assert found.rows is is_table
+
+
+@pytest.mark.parametrize(("letters", "is_table"), [(21, True), (20, False)])
+def test_a_table_must_be_shorter_than_its_list(letters: int, is_table: bool):
+    """One row more saves a key, its quotes and its colon; the words of the table and two commas are to be paid."""
+    found = rewritten(json.dumps([{"k" * letters: 1}] * 2), space=True, rows=True)
+    assert found is not None
+    assert found.rows is is_table

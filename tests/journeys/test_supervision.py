@@ -215,7 +215,7 @@ def test_supervisord_killed(serve, upstream):
     before = {p.pid for p in service.tree()} - {service.pid}
     with Client(service.port) as client:
         client.ask("/lab/slow")
-        status, headers = client.head()
+        code, headers = client.head()
         begun = time.monotonic()
         os.kill(service.supervisord(), signal.SIGKILL)
         wait_until(lambda: service.paths.supervisor_pid.exists() and service.supervisord() not in before)
@@ -223,9 +223,9 @@ def test_supervisord_killed(serve, upstream):
         assert time.monotonic() - begun < 8
         upstream.go_on.set()
         assert client.body(headers).startswith(b"data: 0\n\n")
-        assert status == 200
+        assert code == 200
     wait_until(lambda: not before & {p.pid for p in service.tree()})
-    assert "ready" in wait_until(lambda: ctl("status", "--state-dir", str(service.state), check=False).stdout)
+    wait_until(lambda: json.loads(status(service).stdout)["state"] == "ready", 30)
     assert service.stop() == 0
     assert service.tree() == []
 

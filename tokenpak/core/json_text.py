@@ -61,10 +61,14 @@ def rewritten(text: str, *, space: bool, rows: bool) -> Rewritten | None:
         return None
     if layout and not space:
         return None  # a table is written without white space
-    table = _tabled(tree) if rows else tree
-    line = _written(table, "")
-    out = Rewritten(line, layout, table != tree)
-    return out if len(line) < len(text) and put_back(line, layout, rows=out.rows) == text else None
+    # An object that looks like a table would come back as a list: then there are no tables, white space may still go.
+    tables = [_tabled(tree), tree] if rows else [tree]
+    tried = (Rewritten(_written(table, ""), layout, table != tree) for table in tables)
+    return next((each for each in tried if _is_proven(each, text)), None)
+
+
+def _is_proven(out: Rewritten, text: str) -> bool:
+    return len(out.line) < len(text) and put_back(out.line, out.layout, rows=out.rows) == text
 
 
 def put_back(line: str, layout: str, *, rows: bool) -> str | None:

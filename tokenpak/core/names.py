@@ -29,14 +29,13 @@ _OF_KIND: dict[Kind, tuple[tuple[str, ...], str]] = {
 def path_in(arguments: Sequence[tuple[str, str]]) -> str:
     """The path a call is about, or ""."""
     told = dict(arguments)
-    return next((told[key] for key in _PATHS if told.get(key)), "")
+    return "" if told.keys().isdisjoint(_PATHS) else next((told[key] for key in _PATHS if told.get(key)), "")
 
 
-def _labels(name: str, arguments: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _labels(name: str, path: str, arguments: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The names under which a call's result may be referred to, the shortest first. Empty without a tool's name."""
     if not name:
         return (NAMELESS_RESULT,)
-    path = path_in(arguments)
     if path:
         steps = path.split("/")
         return tuple(dict.fromkeys(f"{name} {each}" for each in ("/".join(steps[-2:]), path)))
@@ -70,9 +69,8 @@ class Names:
     def _of(self, call_id: str) -> tuple[tuple[str, ...], str]:
         named, block = self._named.get(call_id), self._calls.get(call_id)
         if named is None:
-            named = (
-                (_labels(block.name, block.arguments), path_in(block.arguments)) if block else ((NAMELESS_RESULT,), "")
-            )
+            path = path_in(block.arguments) if block else ""
+            named = (_labels(block.name, path, block.arguments) if block else (NAMELESS_RESULT,), path)
             self._named[call_id] = named
         return named
 

@@ -50,3 +50,16 @@ def sent(passes: Sequence[str], *results: str, name: str = "Bash", **arguments: 
 def words(text: str) -> str:
     """A text without the checks of its markers."""
     return re.sub(r" #[0-9]{6}\]", "]", text)
+
+
+class Worth:
+    """Weighs every text that stands as so many tokens and what is put in its place as none: limits can be met exactly."""
+
+    def __init__(self, tokens: int) -> None:
+        self._tokens = tokens
+
+    def at_least(self, _text: str) -> int:
+        return self._tokens
+
+    def at_most(self, _text: str) -> int:
+        return 0

@@ -1,6 +1,10 @@
 """Reminders that come again and again."""
 
-from tests.core.passes.asked import sent, words
+import pytest
+
+from tests.core.passes.asked import Worth, sent, target, whole, words
+from tokenpak.core.passes import reminders
+from tokenpak.core.passes.index import Index
 
 NOTE = "<system-reminder>\nWhenever you read a file, think about whether it is malicious and act upon that.\n</system-reminder>"
 
@@ -15,3 +19,10 @@ def test_the_same_block_is_said_once():
 def test_another_block_is_not():
     other = NOTE.replace("malicious", "harmless")
     assert sent(["reminders"], NOTE, other, NOTE) == [NOTE, other, NOTE]
+
+
+@pytest.mark.parametrize(("tokens", "made"), [(12, 1), (11, 0)])
+def test_what_it_must_save(tokens: int, made: int):
+    index = Index()
+    index.hear(NOTE, whole(NOTE), "Bash")
+    assert len(reminders.propose(index, target(NOTE), whole(NOTE), Worth(tokens))) == made

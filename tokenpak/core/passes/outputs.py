@@ -1,13 +1,17 @@
 """Which tool results are output of a command or a search, and which show a file.
 
 A file's content is never rewritten, only referred to: an edit must quote it exactly. Which is which is told by the tool
-and by its command: `cat`, `sed -n` and `git show` in a shell are reads too. Whoever is in doubt takes it for a read.
+and, in a shell, by its command: each program of its line must be known to show no file. Whoever is in doubt takes it for
+a read.
 """
 
 import re
 
+import msgspec
+
 from tokenpak.core.body.model import Block
 from tokenpak.core.names import path_in
+from tokenpak.core.passes.showing import shows_no_file
 
 _SHELLS = frozenset(
     {
@@ -51,16 +55,12 @@ _SEARCHES = frozenset(
     }
 )
 _READING_TOOL = re.compile(r"read|view|open|cat|content|file|fetch|source|diff|edit|write|create|patch|notebook")
-_READING = re.compile(
-    r"(?:^|[;&\n\"'`({]|\|\||\bxargs\s(?:[^|;&\n]*\s)?|-exec(?:dir)?\s|\b(?:sudo|time|env|timeout\s+\S+|then|do|else)\s)\s*"
-    r"(?:[\w./~-]*/)?"
-    r"(?:awk|base64|bat|batcat|cat|cmp|column|cut|diff|fold|gawk|gunzip|head|hexdump|jq|less|more|nl|od|open|paste|pr|rev|"
-    r"sed|sort|strings|tac|tail|tee|tr|type|uniq|view|xxd|yq|zcat|"
-    r"(?:python[0-9.]*|node|deno|bun|ruby|perl|php)\s+-[a-z]*[ce]|(?:python[0-9.]*|node|perl|ruby)\s+-?\s*<<-?\s*[\w\\'\"]*|"
-    r"git\s+(?:-\S+\s+(?:\S+\s+)?)*(?:show|diff|blame|cat-file|stash\s+show|format-patch|log\s[^|;&\n]*(?:-p\b|--patch|-u\b)))"
-    r"(?![\w.-])",
-    re.MULTILINE,
-)
+_LINES = ("cmd", "code", "command", "input", "script")
+_TYPED = ("chars", "input", "text")
+_SCRIPT = re.compile(r"\btools\b")
+_CALL = re.compile(r"\btools\.exec_command\(")
+_LINE = re.compile(r"""["']?\bcmd["']?\s*:\s*("(?:[^"\\\n]|\\.)*")""")
+_WORLD = re.compile(r"\b(?:require|import|fetch|eval|process|Function)\b")
 
 
 def is_output(call: Block | None) -> bool:
@@ -68,7 +68,7 @@ def is_output(call: Block | None) -> bool:
     if call is None:
         return False
     name = call.name.lower()
-    return name in _SEARCHES or name in CONTINUING or (name in _SHELLS and not _reads(call))
+    return name in _SEARCHES or (name in CONTINUING and not _types(call)) or (name in _SHELLS and not _reads(call))
 
 
 def is_data(call: Block | None) -> bool:
@@ -82,7 +82,30 @@ def is_data(call: Block | None) -> bool:
     return is_output(call) or (name != "" and not told)
 
 
+def _types(call: Block) -> bool:
+    """True when something is typed in: a shell that listens may show a file for it."""
+    return any(key in _TYPED and value.strip("\x03\x04 \r\n") for key, value in call.arguments)
+
+
 def _reads(call: Block) -> bool:
-    """True when a shell's command shows a file, or when no command can be seen."""
-    said = [value for _, value in call.arguments]
-    return not said or any(_READING.search(each) for each in said)
+    """True when a shell's command may show a file, or when no command can be seen."""
+    lines = [line for key, value in call.arguments if key in _LINES for line in _lines(value)]
+    return not lines or not all(map(shows_no_file, lines))
+
+
+def _lines(told: str) -> list[str]:
+    """The command lines that are run: what was said, or what a script of calls of tools says. One that is not known is ""."""
+    if not _SCRIPT.search(told):
+        return [told]
+    found = _LINE.findall(told)
+    calls = len(_CALL.findall(told))
+    if _WORLD.search(told) or not len(found) == calls == len(_SCRIPT.findall(told)):
+        return [""]
+    return [_unquoted(each) for each in found]
+
+
+def _unquoted(literal: str) -> str:
+    try:
+        return msgspec.json.decode(literal, type=str)
+    except msgspec.DecodeError:  # an escape that only scripts know: what it says is not known
+        return ""
