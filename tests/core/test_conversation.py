@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.core.contract import Words
 from tests.core.writing import written
 from tokenpak.core.body import Kind, chains_of, read
-from tokenpak.core.conversation import Conversation, Defect, Means, _stays, sent_form, steps
-from tokenpak.core.lines import taken_apart
+from tokenpak.core.conversation import Conversation, Defect, Means, _long_enough, _stays, sent_form, steps
+from tokenpak.core.lines import ESCAPED_END, taken_apart
 from tokenpak.core.passes.index import Index, Read
+from tokenpak.core.passes.line_runs import SHORTEST_RUN
 from tokenpak.core.patch import Change, Format
 from tokenpak.core.splice import BadEdits, apply_changes
 
@@ -160,6 +163,28 @@ def test_lines_that_stay(changes: tuple[str, ...], stays: list[tuple[int, int]])
     assert _stays(read_of(text), made) == stays
     kept = [line for a, b in stays for line in text.split("\n")[a:b]]
     assert [line for line in apply_changes(text, made).split("\n") if "~" not in line] == kept
+
+
+def test_lines_that_stay_where_literal_line_ends_count():
+    text = "head\n" + ESCAPED_END.join("abcdefghijkl") + "\ntail"
+    start, end = text.index("c"), text.index("ne") + 2
+    assert _stays(read_of(text), [Change(0, start, end, "~", "x", 0)]) == [(0, 3), (6, 14)]
+
+
+@given(st.text(st.sampled_from(["a", "\n", "\\", "n"]), max_size=12))
+def test_a_text_is_long_enough_by_its_line_ends_of_both_kinds(text: str):
+    assert _long_enough(text) == (text.count("\n") + text.count(ESCAPED_END) + 1 >= SHORTEST_RUN)
+
+
+def test_what_was_sent_last_is_told_for_changed_blocks_alone():
+    conversation, walk = Conversation(Format.ANTHROPIC), list(steps(session(TEXT, TEXT, "other")))
+    for step in walk[:5]:
+        conversation.advance(step, (), None)
+    (change,) = conversation.advance(walk[5], None, MEANS)
+    assert [sent.news for sent in conversation.sent] == [[change.new]]
+    assert [sent.text for sent in conversation.sent] == [sent_form(walk[5].block, (change,)).texts[0].text]
+    conversation.advance(walk[6], (), None)
+    assert conversation.sent == ()
 
 
 def test_several_changes_in_one_line():

@@ -1,12 +1,14 @@
 """Lines: taken apart they give the text back, and literal line ends count where a JSON string holds many."""
 
 import json
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpak.core import lines as module
-from tokenpak.core.lines import ESCAPED_END, LEAST_ESCAPED, Style, first_style, split, taken_apart
+from tokenpak.core.lines import ESCAPED_END, LEAST_ESCAPED, Style, first_line, first_style, split, taken_apart
 
 LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=60)
 
@@ -84,6 +86,23 @@ def test_lines_and_their_ends_are_the_text(text: str):
             assert text[starts[at] + len(line) : starts[at + 1]] == ("\n" if ends[at] == 1 else ESCAPED_END)
 
 
+@given(ESCAPED)
+def test_only_line_ends_that_are_not_escaped_themselves_end_a_line(text: str):
+    lines, ends, edges = split(text)
+    wanted: list[str] = []
+    for line in text.split("\n"):
+        many = line.count(ESCAPED_END) >= LEAST_ESCAPED
+        wanted += re.split(r"(?<!\\)\\n", line) if many else [line]
+    assert lines == wanted
+    assert (ends is None) == (not edges) == (len(wanted) == text.count("\n") + 1)
+
+
+@pytest.mark.parametrize(("before", "counts"), [("", True), ("x", True), ("\\", False)])
+def test_a_marker_between_line_ends_that_are_not_escaped_themselves_makes_them_count(before: str, counts: bool):
+    line = f'{{"a": "one{before}\\n[3 lines: same as in x from "a" #123456]\\nend"}}'
+    assert (split(line)[1] is not None) is counts
+
+
 def test_a_json_string_with_many_line_ends_is_many_lines():
     screen = json.dumps({"output": "\n".join(f"step {n} of the job" for n in range(12))})
     lines, ends, edges = split(f"Output:\n{screen}\nend")
@@ -99,3 +118,8 @@ def test_a_source_file_that_prints_line_ends_is_not():
     few = ESCAPED_END.join("x" * LEAST_ESCAPED)
     assert split(few)[1] is None
     assert split(few + ESCAPED_END)[1] is not None
+
+
+@given(st.text(st.sampled_from("a\n\r"), max_size=6))
+def test_first_line_is_the_first_of_all(text: str):
+    assert first_line(text) == text.split("\n", 1)[0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tokenpak.core import markers
 from tokenpak.core.markers import (
+    CANDIDATE,
     LOOKS_LIKE,
     FirstLine,
     FoundIn,
@@ -20,6 +21,7 @@ from tokenpak.core.markers import (
     Repeated,
     Unpadded,
     Whole,
+    candidates,
     looks_like,
     parse,
     render,
@@ -186,6 +188,19 @@ def test_what_reads_like_a_marker_looks_like_one(line: str):
 )
 def test_what_does_not_read_like_one_does_not(line: str):
     assert not looks_like(line)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [WRITTEN[0], WRITTEN[1], " #123456]", "#123456]", "\n", "\\n", "\\", "x", "[lines 1-3: same as in x"]
+        ),
+        max_size=8,
+    ).map("".join)
+)
+def test_what_is_looked_at_first_leaves_nothing_out(text: str):
+    assert looks_like(text) == (LOOKS_LIKE.search(text) is not None)
+    assert [match.span() for match in candidates(text)] == [match.span() for match in CANDIDATE.finditer(text)]
 
 
 def test_looking_is_quick_in_texts_made_to_be_slow():

@@ -25,6 +25,8 @@ def labels_of(name: str, arguments: str) -> tuple[tuple[str, ...], str]:
     [
         ("Read", '{"file_path": "/a/b/c.py", "limit": 3}', ("Read b/c.py", "Read /a/b/c.py"), "/a/b/c.py"),
         ("Read", '{"path": "c.py"}', ("Read c.py",), "c.py"),
+        ("Read", '{"filename": "d.py", "path": "", "file_path": ""}', ("Read d.py",), "d.py"),
+        ("Read", '{"path": "", "query": "x"}', ("Read x",), ""),
         ("Bash", '{"description": "List", "command": "ls -la\\npwd"}', ("Bash ls -la",), ""),
         ("exec", '{"cmd": ["bash", "-lc", "make"]}', ("exec make",), ""),
         ("think", '{"b": "x", "a": "y"}', ("think y",), ""),

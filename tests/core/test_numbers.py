@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpak.core.numbers import paddable, padded, unpadded
+from tokenpak.core.numbers import paddable, padded, padding_begins, padding_in, unpadded
 
 LINES = st.lists(
     st.tuples(
@@ -18,9 +18,18 @@ LINES = st.lists(
 
 
 @given(LINES.map("\n".join))
-def test_what_is_paddable_comes_back(text: str):
-    if paddable(text):
-        assert padded(unpadded(text)) == text
+def test_paddable_is_what_comes_back(text: str):
+    assert paddable(text) == (padded(unpadded(text)) == text)
+
+
+@given(LINES.map("\n".join))
+def test_padding_is_what_is_taken_and_begins_where_the_text_first_differs(text: str):
+    taken = sum(map(len, padding_in(text)))
+    assert taken == len(text) - len(unpadded(text))
+    begins = padding_begins(text)
+    assert unpadded(text[:begins]) == text[:begins]
+    assert (begins < len(text)) == (taken > 0)
+    assert not taken or text[begins] == " "
 
 
 @pytest.mark.parametrize("text", ["     1→a\n    10→b\n   100→", " 12345→x", "head\n     7\t\n     8\tend", ""])

@@ -11,8 +11,8 @@ from tests.core.contract import REFERENCES as LOW
 from tests.core.readings import BILLING, REPEATED, anthropic, responses, worked
 from tests.core.sessions import agent_session, body_of
 from tests.core.writing import PLAIN, any_style, restyled, written
-from tokenpak.core import markers
-from tokenpak.core.body import canonical, read
+from tokenpak.core import markers, pipeline
+from tokenpak.core.body import Unreadable, canonical, read
 from tokenpak.core.conversation import Conversation
 from tokenpak.core.expand import expand_body
 from tokenpak.core.patch import Change, Form, Format, Policy
@@ -371,3 +371,15 @@ def test_tools_and_system_behind_the_messages():
 def test_conversations_remember_no_more_than_their_blocks():
     conversation = Conversation(Format.ANTHROPIC)
     assert not conversation.precedes((), {}, None)
+
+
+@pytest.mark.parametrize("end", ["d", "\n"])
+def test_a_change_that_would_land_elsewhere_is_not_sent(end: str, monkeypatch: pytest.MonkeyPatch):
+    """In another character, or in the middle of an escape."""
+    text = REPEATED + end
+    body = anthropic(text, text)
+    decided = decide(read(Format.ANTHROPIC, body), LOW, {}, Words())
+    located = pipeline.offsets
+    monkeypatch.setattr(pipeline, "offsets", lambda *told: [*located(*told)[:-1], located(*told)[-1] - 1])
+    with pytest.raises(Unreadable, match="misplaced"):
+        patch_of(body, decided, Words.name)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpak.core.patch import Change, Edit
-from tokenpak.core.splice import BadEdits, apply_changes, apply_edits
+from tokenpak.core.patch import NUMBERS, Change, Edit
+from tokenpak.core.splice import BadEdits, apply_changes, apply_edits, sent_of, spliced
 
 BODY = json.dumps({"a": 'one "two" \\ três\n', "b": [1, "x"]}).encode()
 
@@ -60,6 +60,14 @@ def test_edits_that_are_not_inside_one_string_are_refused(edits: list[Edit]):
         apply_edits(BODY, edits)
 
 
+def test_splicing_looks_at_order_and_bounds_alone():
+    assert spliced(BODY, ()) is BODY
+    assert spliced(BODY, [edit(0, 3, b'"')]) == b'"' + BODY[3:]
+    for edits in ([edit(5, 3, b"")], [edit(0, len(BODY) + 1, b"")], [edit(8, 10, b""), edit(9, 11, b"")]):
+        with pytest.raises(BadEdits):
+            spliced(BODY, edits)
+
+
 def test_edits_inside_a_string_are_applied():
     at = BODY.index(b"one")
     sent = apply_edits(BODY, [edit(at, at + 3, b"1\\n\xc3\xa9"), edit(at + 6, at + 9, b"")])
@@ -73,6 +81,17 @@ def test_changes_replace_what_they_say(text: str, places: list[int]):
     out = apply_changes(text, changes)
     kept = [0, *(c for change in changes for c in (change.start, change.end)), len(text)]
     assert out == "~".join(text[a:b] for a, b in list(pairwise(kept))[::2])
+
+
+def test_what_is_sent_tells_what_stands_in_the_place_of_each_change():
+    changes = [
+        Change(0, 0, 3, "~", "x", 0),
+        Change(0, 5, 16, "!", "x", 0, cut=2),
+        Change(0, 16, 26, "", "x", 0, NUMBERS),
+    ]
+    sent = sent_of("abc--> one\n> two\n    7\tend", changes)
+    assert sent.news == ["~", "!\none\ntwo", "\n7\tend"]
+    assert sent.text == "~--!\none\ntwo\n7\tend"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def tiny(tmp_path_factory):
     return load_counter([place], TINY)
 
 
+@pytest.fixture(scope="module")
+def plain():
+    ranks = {token: rank for rank, token in enumerate(MERGES)}
+    return tiktoken.Encoding("plain", pat_str=O200K.pattern, mergeable_ranks=ranks, special_tokens={})
+
+
 def test_the_definition_is_that_of_tiktoken(monkeypatch):
     asked = {}
     monkeypatch.setattr(
@@ -104,6 +110,17 @@ def test_no_network_is_touched(tiny, monkeypatch):
 @given(TEXT)
 def test_an_exact_count_has_no_bounds_but_itself(tiny, text):
     assert tiny(text) == tiny.at_least(text) == tiny.at_most(text) == len(tiny._encoding.encode_ordinary(text))
+
+
+@given(TEXT)
+def test_the_pattern_with_its_group_cuts_as_the_plain_one(tiny, plain, text):
+    assert tiny._encoding.encode_ordinary(text) == plain.encode_ordinary(text)
+
+
+def test_all_but_the_look_ahead_is_one_group():
+    grouped = tokens._grouped(O200K.pattern)
+    assert grouped.replace("(?:", "", 1).replace(r"[\r\n]+)|", r"[\r\n]+|") == O200K.pattern
+    assert "(?!" not in grouped.split(r"[\r\n]+)|")[0]
 
 
 @given(TEXT)

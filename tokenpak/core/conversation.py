@@ -22,7 +22,7 @@ from tokenpak.core.passes.index import Index, Read
 from tokenpak.core.passes.line_runs import SHORTEST_RUN
 from tokenpak.core.patch import Change, Format
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
-from tokenpak.core.splice import apply_changes
+from tokenpak.core.splice import Sent, sent_of
 
 TakeApart = Callable[[str], Lines]
 """`taken_apart`, or something that remembers what it gave."""
@@ -71,6 +71,8 @@ class Conversation:
         """False once a planned form cannot be expanded: then nothing new is edited behind it."""
         self.answered = False
         """True once the model has said something: a request without a past is left alone."""
+        self.sent: tuple[Sent, ...] = ()
+        """The texts of the last block, each as it is sent; none where the block is sent literally."""
         self._torn = False
         self._terms: object = None
         self._taken: dict[bytes, tuple[Change, ...]] = {}
@@ -167,7 +169,8 @@ class Conversation:
             self._index.add(labels, path, read, _stays(read, replaced))
 
     def _verify(self, block: Block, changes: tuple[Change, ...], *, planned: bool) -> None:
-        sent = sent_form(block, changes)
+        self.sent = sent_texts(block, changes) if changes else ()
+        sent = _renewed(block, self.sent) if changes else block
         if self.sound and self._expander.feed(sent).digest != block.digest:
             if not planned:
                 raise Defect
@@ -176,7 +179,8 @@ class Conversation:
 
 def _long_enough(text: str) -> bool:
     """True for a text that can hold a run: as a target, or as a source that could show one."""
-    return text.count("\n") + text.count(ESCAPED_END) + 1 >= SHORTEST_RUN
+    lines = len(text.split("\n", SHORTEST_RUN - 1))  # most texts have as many, and need not be read to their end
+    return lines >= SHORTEST_RUN or lines + text.count(ESCAPED_END) >= SHORTEST_RUN
 
 
 def _replaced(changes: Sequence[Change]) -> list[Change]:
@@ -188,13 +192,18 @@ def _stays(read: Read, changes: Sequence[Change]) -> list[tuple[int, int]]:
     """The ranges of a text's lines that are sent as they are."""
     if not changes:
         return [(0, len(read.ids))]
-    starts = read.lines.starts()
     out, at = [], 0
     for change in changes:
-        first, behind = bisect_right(starts, change.start) - 1, bisect_right(starts, change.end)
-        out.append((at, max(at, first)))
-        at = behind
+        out.append((at, max(at, _row(read, change.start))))
+        at = _row(read, change.end) + 1
     return [*out, (at, max(at, len(read.ids)))]
+
+
+def _row(read: Read, place: int) -> int:
+    """The line in which a character of a text stands."""
+    if read.lines.ends is None:
+        return read.text.count("\n", 0, place)
+    return bisect_right(read.lines.starts(), place) - 1
 
 
 class Defect(Exception):  # noqa: N818 - a counted answer: the block stays literal
@@ -203,10 +212,17 @@ class Defect(Exception):  # noqa: N818 - a counted answer: the block stays liter
 
 def sent_form(block: Block, changes: Sequence[Change]) -> Block:
     """The block as it is sent. Only its texts differ; the same object without changes."""
-    if not changes:
-        return block
-    texts = tuple(
-        Text(apply_changes(text.text, [c for c in changes if c.part == part]), text.start, text.end)
+    return _renewed(block, sent_texts(block, changes)) if changes else block
+
+
+def sent_texts(block: Block, changes: Sequence[Change]) -> tuple[Sent, ...]:
+    """The texts of a block, each as it is sent. Raises BadEdits."""
+    return tuple(
+        sent_of(text.text, [change for change in changes if change.part == part])
         for part, text in enumerate(block.texts)
     )
+
+
+def _renewed(block: Block, sent: Sequence[Sent]) -> Block:
+    texts = tuple(Text(new.text, old.start, old.end) for new, old in zip(sent, block.texts, strict=True))
     return msgspec.structs.replace(block, texts=texts, digest=digest_of(block.shape, (text.text for text in texts)))

@@ -16,7 +16,7 @@ import msgspec
 from tokenpak.core import json_text, markers
 from tokenpak.core.body import Block, Kind, Unreadable, read
 from tokenpak.core.body.model import chain_after, digest_of, first_chain
-from tokenpak.core.lines import ESCAPED_END, Style, first_style, split
+from tokenpak.core.lines import ESCAPED_END, Style, first_line, first_style, split
 from tokenpak.core.markers import FirstLine, FoundIn, Json, Place, Prefixed, Reference, Repeated, Unpadded, Whole
 from tokenpak.core.names import SELF, Names, argument_labels
 from tokenpak.core.numbers import padded
@@ -24,6 +24,7 @@ from tokenpak.core.patch import Format
 from tokenpak.core.tags import tagged
 
 _NUMBER = re.compile(r"[0-9]{1,7}([:-])")
+_PADDING_TAKEN = f"[{Unpadded().words()} "
 _TARGETS = frozenset({Kind.RESULT, Kind.USER})
 
 
@@ -172,7 +173,7 @@ class Expander:
         return self._first_lines.get(tool)
 
     def _hear(self, text: str, block: Block) -> None:
-        call, first = self._names.caller(block), text.split("\n", 1)[0]
+        call, first = self._names.caller(block), first_line(text)
         if call is not None and call.name and markers.parse(first) is None:
             self._first_lines[call.name] = first
         for tag, start, end in tagged(text, 0, len(text)):
@@ -284,7 +285,7 @@ class _Reading:
 
 def _numbers_put_back(text: str, place: Place) -> str | None:
     """The text with the padding of its line numbers, where a marker says that it was taken; None where it lies."""
-    for match in markers.candidates(text):
+    for match in markers.candidates(text) if _PADDING_TAKEN in text else ():
         marker = markers.parse(match[0])
         if isinstance(marker, Unpadded):
             rest = padded(text[match.end() + 1 :])

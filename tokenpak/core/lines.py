@@ -8,7 +8,8 @@ are never matched, so that what is replaced always stands between two literal li
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
+from operator import add
 
 import msgspec
 
@@ -20,9 +21,13 @@ LEAST_ESCAPED = 8
 
 _NUMBER = r"( {0,10})(0|[1-9][0-9]{0,6})(→|\t|:)"
 _LINE = re.compile(rf"^(?:{_NUMBER})?(.*)", re.MULTILINE)
-_NUMBERED = re.compile(rf"^{_NUMBER}", re.MULTILINE)
-_ESCAPED = re.compile(r"(?<!\\)\\n")
-_ESCAPED_MARKER = re.compile(r"(?<!\\)\\n\[(?:(?!\\n).)*? #[0-9]{6}\]\\n")
+_NUMBERED = re.compile(rf"\n{_NUMBER}")
+"""Looked for in the text with a line feed before it: `^` is tried at every character, a line feed is jumped to."""
+
+_ESCAPED = re.compile(r"\\n(?<!\\\\n)")
+_ESCAPED_BRACKET = ESCAPED_END + "["
+_ESCAPED_MARKER = re.compile(r"\\n\[(?<!\\\\n\[)(?:(?!\\n).)*? #[0-9]{6}\]\\n")
+"""Both begin with what they are about, which is jumped to, and only then look behind, whether it is escaped itself."""
 
 
 class Style(msgspec.Struct, frozen=True):
@@ -72,15 +77,13 @@ class Lines(msgspec.Struct, frozen=True):
     def starts(self) -> list[int]:
         """Where each line begins in the text, and where one more would."""
         widths = map(len, self.lines)
-        if self.ends is None:
-            return list(accumulate((width + 1 for width in widths), initial=0))
-        return list(accumulate(map(int.__add__, widths, self.ends), initial=0))
+        return list(accumulate(map(add, widths, self.ends or repeat(1)), initial=0))
 
 
 def taken_apart(text: str) -> Lines:
     """The lines of a text; joined by their ends they give it back."""
     lines, ends, edges = split(text) if ESCAPED_END in text else (text.split("\n"), None, frozenset[int]())
-    if not _NUMBERED.search(text):
+    if first_style(text) is None:
         runs = list(range(len(lines), 0, -1))
         return Lines(lines, lines, [-1] * len(lines), [None] * len(lines), runs, ends, edges)
     found = _LINE.findall("\n".join(lines) if ends else text)
@@ -93,8 +96,9 @@ def taken_apart(text: str) -> Lines:
 def split(text: str) -> tuple[list[str], list[int] | None, frozenset[int]]:
     """The lines of a text, the lengths of their ends (None: all are line feeds), and which are edges."""
     lines = text.split("\n")
-    marked = _ESCAPED_MARKER.search(text) is not None
-    if not marked and max(map(_literal_ends, lines)) < LEAST_ESCAPED:
+    marked = _ESCAPED_BRACKET in text and _ESCAPED_MARKER.search(text) is not None
+    few = text.count(ESCAPED_END) < LEAST_ESCAPED  # in all, hence in each line
+    if not marked and (few or not any(_is_many(line, marked=False) for line in lines if ESCAPED_END in line)):
         return lines, None, frozenset()
     out: list[str] = []
     ends: list[int] = []
@@ -106,10 +110,6 @@ def split(text: str) -> tuple[list[str], list[int] | None, frozenset[int]]:
         out += inner
         ends += [2] * (len(inner) - 1) + [1]
     return (out, ends, frozenset(edges)) if edges else (lines, None, frozenset())
-
-
-def _literal_ends(line: str) -> int:
-    return line.count(ESCAPED_END)
 
 
 def _is_many(line: str, *, marked: bool) -> bool:
@@ -126,7 +126,13 @@ def _runs(numbers: list[int], styles: list[Style | None]) -> list[int]:
     return runs
 
 
+def first_line(text: str) -> str:
+    """The first line of a text, without taking the others apart."""
+    end = text.find("\n")
+    return text if end < 0 else text[:end]
+
+
 def first_style(text: str) -> Style | None:
     """The style of the first numbered line of a text, or of a number alone. A marker is no numbered line."""
-    found = _NUMBERED.search(text)
+    found = _NUMBERED.search("\n" + text)
     return _style(*found.groups()) if found else None

@@ -70,7 +70,8 @@ _JSON = re.compile(
     rf"\[next line: JSON, (?:shown without white space \(({_LAYOUT})\))?(, )?(lists of objects as keys and rows)? #([0-9]{{6}})\]"
 )
 
-_ENDS = re.compile(r" #[0-9]{6}\]")
+_ENDS = re.compile(r"#[0-9]{6}\]")
+"""Every marker ends so. Without the blank before it the search is for one character, which is several times as fast."""
 _ANCHOR = 40
 
 
@@ -286,4 +287,4 @@ def anchor_of(line: str) -> str:
 
 def looks_like(text: str) -> bool:
     """True when a text has anything that reads like a marker: such a text is opaque."""
-    return _ENDS.search(text) is not None and LOOKS_LIKE.search(text) is not None
+    return "#" in text and _ENDS.search(text) is not None and LOOKS_LIKE.search(text) is not None

@@ -14,14 +14,14 @@ from typing import NamedTuple
 import msgspec
 
 from tokenpak.core.body import Unreadable, View
-from tokenpak.core.body.spans import offsets
-from tokenpak.core.conversation import Conversation, Defect, Means, Step, TakeApart, steps
+from tokenpak.core.body.spans import offsets, string
+from tokenpak.core.conversation import Conversation, Defect, Means, Step, TakeApart, sent_texts, steps
 from tokenpak.core.lines import taken_apart
 from tokenpak.core.markers import looks_like
 from tokenpak.core.passes import Weigher
 from tokenpak.core.patch import Change, Edit, Form, Patch, Policy, Tally
 from tokenpak.core.plan import EMPTY_PLAN_HASH, Plan, plan_hash_after
-from tokenpak.core.splice import apply_edits, sent_in_place, with_news
+from tokenpak.core.splice import Sent, spliced
 
 CHARS_PER_TOKEN = 4
 """The fixed estimate for positions."""
@@ -31,12 +31,16 @@ Placed = MutableMapping[tuple[bytes, int], tuple[tuple[Change, ...], tuple[Edit,
 
 
 class Decision(NamedTuple):
-    """A step and its form; new: taken now, to be kept. why: why a new text stays as it is, one word, or None."""
+    """A step and its form; new: taken now, to be kept. why: why a new text stays as it is, one word, or None.
+
+    sent: the texts of a changed block as they are sent, where somebody has them already.
+    """
 
     step: Step
     changes: tuple[Change, ...]
     new: bool
     why: str | None = None
+    sent: tuple[Sent, ...] = ()
 
 
 class Decided(NamedTuple):
@@ -84,7 +88,7 @@ def decide(
             changes = conversation.advance(step, (), None)
         why = (why or view.unreferable or "no_match") if known is None and not changes else None
         reasons.update([why] if why else [])
-        decisions.append(Decision(step, changes, known is None, why))
+        decisions.append(Decision(step, changes, known is None, why, conversation.sent))
     return Decided(decisions, conversation, reasons, defects)
 
 
@@ -126,21 +130,21 @@ def patch_of(body: bytes, decided: Decided | list[Decision], counter: str, place
     tallies: Counter[str] = Counter()
     saved: Counter[str] = Counter()
     plan_hash = EMPTY_PLAN_HASH
-    for step, changes, *_ in decisions:
+    for decision in decisions:
+        step, changes = decision.step, decision.changes
         if changes:
             plan_hash = plan_hash_after(plan_hash, step.chain, changes)
             tallies.update(change.name for change in changes)
             for change in changes:
                 saved[change.name] += change.saved
             edits += (
-                Edit(step.offset + e.start, step.offset + e.end, e.new, e.name)
-                for e in _placed(body, step, changes, placed)
+                Edit(step.offset + e.start, step.offset + e.end, e.new, e.name) for e in _placed(body, decision, placed)
             )
     edits.sort(key=lambda edit: edit.start)  # tools and system may stand behind the messages
     return Patch(
         edits=tuple(edits),
         forms=tuple(Form(d.step.chain, d.changes) for d in decisions if d.new and d.step.target),
-        check=zlib.crc32(apply_edits(body, edits)),
+        check=zlib.crc32(spliced(body, edits)),
         plan=plan_hash,
         tallies=tuple(Tally(name, count, saved[name]) for name, count in tallies.items()),
         reasons=dict(decided.reasons) if isinstance(decided, Decided) else {},
@@ -154,25 +158,26 @@ def untouched(body: bytes, reason: str, counter: str) -> Patch:
     return Patch((), (), zlib.crc32(body), EMPTY_PLAN_HASH, (), {reason: 1}, 0, counter)
 
 
-def _placed(body: bytes, step: Step, changes: tuple[Change, ...], placed: Placed | None) -> tuple[Edit, ...]:
+def _placed(body: bytes, decision: Decision, placed: Placed | None) -> tuple[Edit, ...]:
     """The edits of a block relative to its unit, proved: the spliced string decodes to the sent text."""
+    step, changes = decision.step, decision.changes
     known = placed.get((step.key, step.place)) if placed is not None else None
     if known is not None and known[0] == changes:
         return known[1]
     edits: list[Edit] = []
-    for part, text in enumerate(step.block.texts):
+    sents = decision.sent or sent_texts(step.block, changes)
+    for part, (text, sent) in enumerate(zip(step.block.texts, sents, strict=True)):
         ours = [change for change in changes if change.part == part]
         if not ours:
             continue
         raw = body[step.offset + text.start : step.offset + text.end]
-        news = [sent_in_place(text.text, change) for change in ours]
-        sent = with_news(text.text, ours, news)
-        places = offsets(raw, text.text, [position for c in ours for position in (c.start, c.end)])
+        places = offsets(raw, [position for c in ours for position in (c.start, c.end)], len(text.text))
         local = [
             Edit(places[2 * i], places[2 * i + 1], msgspec.json.encode(new)[1:-1], change.name)
-            for i, (new, change) in enumerate(zip(news, ours, strict=True))
+            for i, (new, change) in enumerate(zip(sent.news, ours, strict=True))
         ]
-        if msgspec.json.decode(b'"' + apply_edits(raw, local) + b'"', type=str) != sent:
+        written = b'"' + spliced(raw, local) + b'"'
+        if string(written, (0, len(written))) != sent.text:
             raise Unreadable("misplaced")
         edits += (Edit(text.start + e.start, text.start + e.end, e.new, e.name) for e in local)
     out = tuple(edits)

@@ -1,6 +1,7 @@
 """Edits into bytes. Everything outside an edit is the client's own bytes, by construction."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,16 +13,29 @@ class BadEdits(Exception):  # noqa: N818 - the answer to a garbled patch: send t
     """The edits do not fit the body: unordered, overlapping, out of bounds, or not inside one JSON string."""
 
 
+class Sent(NamedTuple):
+    """A text as it is sent, and what stands there in the place of each of its changes."""
+
+    text: str
+    news: list[str]
+
+
 def apply_edits(body: bytes, edits: Sequence[Edit]) -> bytes:
     """The body with its edits; the same object without any. Raises BadEdits."""
+    sent = spliced(body, edits)
+    if not all(_is_string_inside(body[edit.start : edit.end]) and _is_string_inside(edit.new) for edit in edits):
+        raise BadEdits("not inside one JSON string")
+    return sent
+
+
+def spliced(body: bytes, edits: Sequence[Edit]) -> bytes:
+    """The same, for edits of which each is known to be inside one JSON string. Raises BadEdits for order and bounds."""
     if not edits:
         return body
     pieces, at = [], 0
     for edit in edits:
         if not at <= edit.start <= edit.end <= len(body):
             raise BadEdits("order or bounds")
-        if not _is_string_inside(body[edit.start : edit.end]) or not _is_string_inside(edit.new):
-            raise BadEdits("not inside one JSON string")
         pieces += [body[at : edit.start], edit.new]
         at = edit.end
     pieces.append(body[at:])
@@ -39,18 +53,19 @@ def _is_string_inside(piece: bytes) -> bool:
 
 def apply_changes(text: str, changes: Sequence[Change]) -> str:
     """A decoded text with the changes made to it, which are sorted and do not overlap. Raises BadEdits."""
-    return with_news(text, changes, [sent_in_place(text, change) for change in changes])
+    return sent_of(text, changes).text
 
 
-def with_news(text: str, changes: Sequence[Change], news: Sequence[str]) -> str:
-    """The same, given what is sent in the place of each. Raises BadEdits."""
+def sent_of(text: str, changes: Sequence[Change]) -> Sent:
+    """The same, with what is sent in the place of each change. Raises BadEdits."""
+    news = [sent_in_place(text, change) for change in changes]
     pieces, at = [], 0
     for change, new in zip(changes, news, strict=True):
         if not at <= change.start <= change.end <= len(text):
             raise BadEdits("change out of order or bounds")
         pieces += [text[at : change.start], new]
         at = change.end
-    return "".join([*pieces, text[at:]])
+    return Sent("".join([*pieces, text[at:]]), news)
 
 
 def sent_in_place(text: str, change: Change) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.writing import any_style, written
+from tokenpak.core.body import spans
 from tokenpak.core.body.model import Unreadable
 from tokenpak.core.body.spans import elements, members, offsets, string
 
@@ -78,7 +79,7 @@ def test_offsets_cut_the_raw_string_where_the_text_is_cut(text: str, seed: int, 
     raw = escaped(written(text, any_style(rng)._replace(pad="")), rng)[1:-1]
     positions = sorted(int(place * len(text)) for place in places)
     cuts = [0, *positions, len(text)]
-    found = [0, *offsets(raw, text, positions), len(raw)]
+    found = [0, *offsets(raw, positions, len(text)), len(raw)]
     pieces = [json.loads(b'"' + raw[a:b] + b'"') for a, b in pairwise(found)]
     assert pieces == [text[a:b] for a, b in pairwise(cuts)]
 
@@ -97,18 +98,55 @@ def test_offsets_cut_the_raw_string_where_the_text_is_cut(text: str, seed: int, 
     ],
 )
 def test_offsets_by_hand(raw: bytes, position: int, offset: int):
-    assert offsets(raw, json.loads(b'"' + raw + b'"'), [position]) == [offset]
+    assert offsets(raw, [position], 99) == [offset]
 
 
 def test_offsets_in_long_lines_of_wide_characters():
     text = "é" * 5000 + "\n" + "x" * 5000
     raw = json.dumps(text).encode()[1:-1]
-    assert offsets(raw, text, [5000, 5001, 10_001]) == [30_000, 30_002, len(raw)]
+    assert offsets(raw, [5000, 5001, 10_001], 10_001) == [30_000, 30_002, len(raw)]
 
 
 def test_offsets_of_a_text_that_is_not_what_stands_there_are_unreadable():
     with pytest.raises(Unreadable):
-        offsets(b"\\n\xff", "\nab", [3])
+        offsets(b"\\n\xff", [3], 4)
+    with pytest.raises(Unreadable):
+        offsets(b"\\n\xffxxxxxxxxxxxx", [9], 14)
+
+
+ONE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*",
+    re.DOTALL,
+)
+DENSE = ["\n", "\n123", "\\", "\\ud83d", "é", "中", "😀", "x", "\\n", '"', "\x01", "plain text"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(DENSE), st.integers(1, 5)), max_size=12).map(
+        lambda runs: "".join(piece * times for piece, times in runs)
+    ),
+    SEEDS,
+)
+def test_offsets_are_those_of_a_walk_over_the_characters_one_by_one(text: str, seed: int):
+    rng = Random(seed)
+    raw = escaped(written(text), rng)[1:-1] if seed % 2 else json.dumps(text, ensure_ascii=seed % 4 == 0).encode()[1:-1]
+    slow = [0, *(match.end() for match in ONE.finditer(raw))]
+    assert len(slow) == len(text) + 1
+    assert offsets(raw, range(len(text) + 1), len(text)) == slow
+    assert [offsets(raw, [position], len(text)) for position in range(len(text) + 1)] == [[each] for each in slow]
+
+
+@pytest.mark.parametrize("piece", ["\n123", "\n", "\\", "a\\\n", "\\ud83d", "😀", "é\n12", "\x01"])
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_offsets_in_nothing_but_escapes_take_few_steps(piece: str, ensure_ascii: bool, monkeypatch: pytest.MonkeyPatch):
+    """A step decodes what is left; one by one it would be a step for each of the 20,000 characters."""
+    text = piece * 20_000
+    raw = json.dumps(text, ensure_ascii=ensure_ascii).encode()[1:-1]
+    steps: list[int] = []
+    monkeypatch.setattr(spans, "_whole", lambda *told, whole=spans._whole: steps.append(1) or whole(*told))
+    last = json.dumps(text[-1], ensure_ascii=ensure_ascii).encode()[1:-1]
+    assert offsets(raw, [len(text) - 1], len(text)) == [len(raw) - len(last)]
+    assert len(steps) < 200
 
 
 DUPLICATES = [

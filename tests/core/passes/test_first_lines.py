@@ -1,6 +1,13 @@
 """First lines that a tool always says."""
 
+from tests.core.contract import Words
 from tests.core.passes.asked import sent, words
+from tests.core.writing import written
+from tokenpak.core.body.openai_chat import message_unit
+from tokenpak.core.markers import Place
+from tokenpak.core.passes.first_lines import propose
+from tokenpak.core.passes.index import Index
+from tokenpak.core.passes.target import Target
 
 SAID = (
     "The file /repo/source/module.py has been updated. Here is the result of running cat on a snippet of it, as always:"
@@ -17,6 +24,17 @@ def test_said_once():
 def test_another_line_in_between_counts():
     other = SAID.replace("module", "another")
     assert sent(["first-lines"], SAID, other, SAID, name="Edit", path="x") == [SAID, other, SAID]
+
+
+def test_a_line_of_which_a_part_is_replaced_already_stays():
+    """A run between literal line ends lies inside a line."""
+    call = {"id": "c", "type": "function", "function": {"name": "Edit", "arguments": "{}"}}
+    (block,) = message_unit(written({"role": "assistant", "tool_calls": [call]})).blocks
+    index, text = Index(), SAID + "\na"
+    index.hear(text, [(0, len(text))], "Edit")
+    target = Target(Place(bytes(16), 0), text, None, ("Edit",), "", block)
+    assert len(propose(index, target, [(0, len(SAID)), (len(SAID) + 1, len(text))], Words())) == 1
+    assert propose(index, target, [(0, 20), (40, len(text))], Words()) == []
 
 
 def test_short_lines_stay():

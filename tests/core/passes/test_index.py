@@ -29,17 +29,18 @@ def test_windows_are_found_where_they_stand_and_do_not_cross_a_cut():
     index = Index()
     one = added(index, "a\nb\nc\nd")
     two = added(index, "c\nd\na\nb\nc", "y", [(0, 2), (3, 5)])
-    assert [(source.labels, at) for source, at in index.places(tuple(one[:3]))] == [(("x",), 0)]
-    assert not index.has((two[1], two[2], two[3]))
-    assert not index.has((one[2], one[3], two[0]))
-    assert index.places((9, 9, 9)) == []
+    assert [(source.labels, at) for source, at in index.places(hash(tuple(one[:3])))] == [(("x",), 0)]
+    inside, crossing, beyond = hash(tuple(one[1:])), hash(tuple(two[1:4])), hash((one[2], one[3], two[0]))
+    cut_short = hash(tuple(two[:3]))
+    assert index.known([inside, crossing, beyond, cut_short, inside]) == {inside}
+    assert index.places(hash((9, 9, 9))) == []
 
 
-def test_only_the_newest_places_are_kept():
+def test_only_the_newest_places_are_looked_at():
     index = Index()
     for n in range(PLACES + 5):
         ids = added(index, "a\nb\nc", f"{n}")
-    places = index.places((ids[0], ids[1], ids[2]))
+    places = index.places(hash((ids[0], ids[1], ids[2])))
     assert [source.labels[0] for source, _ in places] == [f"{n}" for n in range(5, PLACES + 5)]
 
 

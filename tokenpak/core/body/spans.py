@@ -6,6 +6,7 @@ expressions here walk over. A mismatch anywhere (a duplicate key, which msgspec 
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -74,40 +75,64 @@ def string(raw: bytes, span: Span) -> str | None:
         return None
 
 
-_ESCAPED_NEWLINE = re.compile(rb"\\u000[aA]")
 _CHARACTER = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*",
     re.DOTALL,
 )
+_LONGEST_ESCAPE = 6
+_HALF = re.compile(rb"\\u[dD][89abAB]")
+"""The first of two escapes that are one character."""
 
 
-def offsets(raw: bytes, text: str, positions: list[int]) -> list[int]:
-    """Byte offsets in `raw`, the characters of a JSON string, of ascending character positions in its `text`.
-
-    Lines are found by splitting at the newline escape, so that long strings cost a split and not a walk.
-    """
-    masked = raw.replace(rb"\\", b"\0\0")
-    if _ESCAPED_NEWLINE.search(masked):
-        return [_walk(raw, 0, position) for position in positions]
-    starts = [0]
-    for piece in masked.split(rb"\n"):
-        starts.append(starts[-1] + len(piece) + 2)
-    out, line, seen = [], 0, 0
+def offsets(raw: bytes, positions: Sequence[int], length: int) -> list[int]:
+    """Byte offsets in `raw`, the characters of a JSON string, of ascending positions in its decoded text of that length."""
+    out, at, seen = [], 0, 0
     for position in positions:
-        line += text.count("\n", seen, position)
-        seen = position
-        column = position - (text.rfind("\n", 0, position) + 1)
-        out.append(_walk(raw, starts[line], column))
+        at, seen = len(raw) if position == length else _behind(raw, at, position - seen), position
+        out.append(at)
     return out
 
 
-def _walk(raw: bytes, at: int, characters: int) -> int:
-    piece = raw[at : at + characters]
-    if piece.isascii() and b"\\" not in piece:
-        return at + characters
-    for _ in range(characters):
-        match = _CHARACTER.match(raw, at)
-        if match is None:
+def _behind(raw: bytes, at: int, characters: int) -> int:
+    """The offset so many characters behind `at`. Raises Unreadable.
+
+    No character has less than a byte, so as many bytes as characters are sought never go too far. They are decoded in
+    one piece, and what they fall short by is sought behind them: a few steps, each over what the escapes before it cost.
+    """
+    while characters:
+        end = at + characters
+        if end > len(raw):
             raise Unreadable("bad_string")
-        at = match.end()
+        piece = raw[at:end]
+        if b"\\" not in piece and piece.isascii():
+            return end
+        whole = piece[: _whole(piece, raw[end : end + 1])]
+        if whole:
+            decoded = string(b'"' + whole + b'"', (0, len(whole) + 2))
+            if decoded is None:
+                raise Unreadable("bad_string")
+            at, characters = at + len(whole), characters - len(decoded)
+        else:  # not longer than its first character
+            match = _CHARACTER.match(raw, at)
+            if match is None:
+                raise Unreadable("bad_string")
+            at, characters = match.end(), characters - 1
     return at
+
+
+def _whole(piece: bytes, behind: bytes) -> int:
+    """How many bytes of a piece, which begins with a character, surely end with one. behind: the byte that follows it."""
+    end = len(piece)
+    while end and b"\x80" <= behind < b"\xc0":
+        end, behind = end - 1, piece[end - 1 : end]
+    escape = piece.rfind(b"\\", max(0, end - _LONGEST_ESCAPE), end)
+    if escape < 0 or _is_escaped(piece, escape):
+        return end
+    half = escape - _LONGEST_ESCAPE
+    return half if half >= 0 and _HALF.match(piece, half) and not _is_escaped(piece, half) else escape
+
+
+def _is_escaped(piece: bytes, backslash: int) -> bool:
+    """True for a backslash that is the second of two."""
+    before = piece[:backslash]
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1

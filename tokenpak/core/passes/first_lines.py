@@ -7,6 +7,7 @@ first line stands there.
 
 from collections.abc import Sequence
 
+from tokenpak.core.lines import first_line
 from tokenpak.core.markers import FirstLine
 from tokenpak.core.passes.index import Index
 from tokenpak.core.passes.target import Target, Weigher
@@ -20,7 +21,7 @@ def propose(index: Index, target: Target, stays: Sequence[tuple[int, int]], weig
     """One change, or none."""
     if target.call is None or not stays or stays[0][0] > 0:
         return []
-    tool, line = target.call.name, target.text.split("\n", 1)[0]
+    tool, line = target.call.name, first_line(target.text)
     if len(line) > stays[0][1] or index.first_line(tool) != line:
         return []
     change = target.replaced(FirstLine(tool), 0, len(line), weigher, NAME)

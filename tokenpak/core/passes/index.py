@@ -2,32 +2,37 @@
 
 Lines are interned to small numbers by their text without a displayed number, so that comparing runs compares integers.
 They stand in flat rows, one text after the other; a cut (an id that no line has) separates texts, and stands where a
-marker stands, so that no run crosses either. Only the newest few places of a window are kept: a reference goes to the
-nearest source anyway, and common windows (blank, brace, blank) stay cheap.
+marker stands, so that no run crosses either. Of a window its last row is known, and each row knows the one before it;
+only the newest few are looked at: a reference goes to the nearest source anyway, and common windows (blank, brace,
+blank) stay cheap.
 """
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
-from tokenpak.core.lines import Lines, Style
+from tokenpak.core.lines import Lines, Style, first_line
 from tokenpak.core.tags import tagged
 
 WINDOW = 3
 PLACES = 8
-"""Places of a window that are kept."""
+"""Places of a window that are looked at."""
 
-_CUT = -1
+_CUT = _NOWHERE = -1
 
-Window = tuple[int, int, int]
+Window = int
+"""A hash of three ids that follow each other. Two windows may share one: whoever finds a place compares the lines."""
 
 
 class Read(NamedTuple):
-    """A text, its lines taken apart, and the interned ids of those."""
+    """A text, its lines taken apart, the interned ids of those, and the window that begins at each but the last two."""
 
     text: str
     lines: Lines
     ids: list[int]
+    windows: list[Window]
 
 
 class Rows:
@@ -145,9 +150,10 @@ class Index:
     """The sources of one conversation so far."""
 
     def __init__(self) -> None:
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
         self._rows = Rows()
-        self._windows: dict[Window, list[int]] = {}
+        self._last: dict[Window, int] = {}
+        self._before: list[int] = []
         self._sources: list[Source] = []
         self._starts: list[int] = []
         self._named: dict[str, list[Source]] = {}
@@ -158,12 +164,11 @@ class Index:
 
     def read(self, text: str, lines: Lines) -> Read:
         """A text with its lines interned. An edge is like no other line."""
-        known = self._vocabulary
-        ids = [known.setdefault(body, len(known)) for body in lines.bodies]
+        ids = list(map(self._vocabulary.__getitem__, lines.bodies))
         for edge in lines.edges:
             self._unlike -= 1
             ids[edge] = self._unlike
-        return Read(text, lines, ids)
+        return Read(text, lines, ids, list(map(hash, zip(ids, ids[1:], ids[2:], strict=False))))
 
     def latest(self, label: str) -> str | None:
         """The nearest earlier text of a name, if it stands there itself."""
@@ -180,7 +185,7 @@ class Index:
     def hear(self, text: str, stays: Sequence[tuple[int, int]], tool: str) -> None:
         """Take note of the first line (tool: whose result, "" for none) and of blocks between tags, as far as they stay."""
         if tool and stays and stays[0][0] == 0:
-            self._first_lines[tool] = text.split("\n", 1)[0]
+            self._first_lines[tool] = first_line(text)
         for start, end in stays:
             for tag, a, b in tagged(text, start, end):
                 self._tagged[tag] = text[a:b]
@@ -191,11 +196,16 @@ class Index:
 
     def places(self, window: Window) -> list[tuple[Source, int]]:
         """Where a window of three lines stands, oldest first."""
-        return [(self._sources[bisect_right(self._starts, at) - 1], at) for at in self._windows.get(window, ())]
+        out: list[tuple[Source, int]] = []
+        at = self._last.get(window, _NOWHERE)
+        while at != _NOWHERE and len(out) < PLACES:
+            out.append((self._sources[bisect_right(self._starts, at) - 1], at))
+            at = self._before[at]
+        return out[::-1]
 
-    def has(self, window: Window) -> bool:
-        """True when a window stands anywhere."""
-        return window in self._windows
+    def known(self, windows: Sequence[Window]) -> set[Window]:
+        """Those of the windows that stand anywhere."""
+        return self._last.keys() & windows
 
     def add(self, labels: tuple[str, ...], path: str, read: Read, stays: list[tuple[int, int]]) -> None:
         """A text has been sent; the ranges of its lines that stay as they are may be referred to from now on."""
@@ -204,7 +214,7 @@ class Index:
             base = len(rows.ids)
             rows.take(read, begin, end)
             rows.cut()
-            self._enter(read.ids[begin:end], base)
+            self._enter(read.windows[begin : max(begin, end - WINDOW + 1)], base, len(rows.ids))
         source = Source(
             read.text, rows, start, len(rows.ids), labels, path, whole=len(stays) == 1 and read.lines.ends is None
         )
@@ -213,16 +223,13 @@ class Index:
         for label in labels:
             self._named.setdefault(label, []).append(source)
 
-    def _enter(self, ids: list[int], base: int) -> None:
-        windows = self._windows
-        for at, window in enumerate(zip(ids, ids[1:], ids[2:], strict=False), base):
-            places = windows.get(window)
-            if places is None:
-                windows[window] = [at]
-            else:
-                places.append(at)
-                if len(places) > PLACES:
-                    del places[0]
+    def _enter(self, windows: list[Window], base: int, end: int) -> None:
+        """Windows that begin at rows from `base` on; none begins at the other rows up to `end`."""
+        last, before = self._last, self._before
+        for at, window in enumerate(windows, base):
+            before.append(last.get(window, _NOWHERE))
+            last[window] = at
+        before += [_NOWHERE] * (end - len(before))
 
     def named(self, label: str) -> list[Source]:
         """The sources that go by a label, in the order they were sent."""

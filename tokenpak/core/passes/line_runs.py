@@ -12,6 +12,7 @@ The index grows block by block and is never rebuilt within a conversation: decid
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -113,15 +114,19 @@ class _Search:
     def __init__(self, index: Index, target: Target, read: Read, weigher: Weigher, factor: int) -> None:
         self._index, self._target, self._read = index, target, read
         self._weigher, self._factor = weigher, factor
-        self._windows = list(zip(read.ids, read.ids[1:], read.ids[2:], strict=False))
+        self._windows = read.windows
         self._here = rows_of(read)
         self._repeats = _repeats(self._windows)
         rows = self._here.copy() if self._repeats else Rows()
         self._own = Source(target.text, rows, 0, len(read.ids), (SELF,), "")
         self._alike, self._copied, self._worthless = _Reach(), _Reach(), _Reach()
         self._effort = _LEAST_EFFORT + _EFFORT_PER_LINE * len(read.ids)
-        self._starts = read.lines.starts()
         self._there: tuple[Source, int] | None = None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each line begins. Most texts match nothing, and nobody asks."""
+        return self._read.lines.starts()
 
     def runs(self) -> list[Run]:
         """The runs to be replaced, in order."""
@@ -167,13 +172,10 @@ class _Search:
 
     def _promising(self) -> list[int]:
         """Lines where a run may start: as many windows as the shortest run has must be known from there on."""
-        streak, out, needed = 0, [], SHORTEST_RUN * self._factor - WINDOW + 1
-        for at in range(len(self._windows) - 1, -1, -1):
-            window = self._windows[at]
-            streak = streak + 1 if self._index.has(window) or window in self._repeats else 0
-            if streak >= needed:
-                out.append(at)
-        return out[::-1]
+        needed = SHORTEST_RUN * self._factor - WINDOW + 1
+        windows = self._index.known(self._windows) | self._repeats.keys()
+        known = [at for at, window in enumerate(self._windows) if window in windows] if windows else []
+        return [at for at, end in zip(known, known[needed - 1 :], strict=False) if end - at == needed - 1]
 
     def _longer_one_line_on(self, best: Run) -> bool:
         """A short match must not block a longer one that starts a line later."""

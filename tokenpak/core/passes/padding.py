@@ -8,7 +8,7 @@ its check covers all that follows, and a text with any other numbers in it is le
 from collections.abc import Sequence
 
 from tokenpak.core.markers import Unpadded, render
-from tokenpak.core.numbers import paddable, padding_in
+from tokenpak.core.numbers import paddable, padding_begins, padding_in
 from tokenpak.core.passes.target import Target, Weigher
 from tokenpak.core.patch import NUMBERS, Change
 from tokenpak.core.splice import apply_changes
@@ -20,15 +20,16 @@ LEAST_SAVED = 4
 def propose(target: Target, made: Sequence[Change], stays: Sequence[tuple[int, int]], weigher: Weigher) -> list[Change]:
     """The changes for the ranges that stay, beside those already made."""
     text = target.text
-    padded = [(a, b, blanks) for a, b in stays if (blanks := list(padding_in(text, a, b)))]
+    padded = [(a, b, blanks) for a, b in stays if (blanks := padding_in(text[a:b]))]
     if not padded:
         return []
-    widths = [len(each[0]) for _, _, blanks in padded for each in blanks]
+    widths = [len(each) for _, _, blanks in padded for each in blanks]
     header = render(Unpadded())
     saved = _worth(widths) - weigher.at_most(header + "\n")
     if saved < LEAST_SAVED or sum(widths) <= len(header) or not paddable(text):
         return []
-    start, first_end = padded[0][2][0].start(), padded[0][1]
+    begin, first_end, _ = padded[0]
+    start = begin + padding_begins(text[begin:first_end])
     at = start + sum(len(change.new) - (change.end - change.start) for change in made if change.end <= start)
     marker = target.place.signed(Unpadded(), at, apply_changes(text, made)[at:])
     part = target.place.part
