@@ -6,7 +6,10 @@ Expectations are written down here line by line, not computed by the rules under
 import itertools
 from typing import NamedTuple
 
-TIP = (b"x-tokenpak-tip-version", b"x-tokenpak-profile", b"x-tokenpak-request-id", b"x-tokenpak-cache-origin")
+TIP = (
+    *(b"x-tokenpak-tip-version", b"x-tokenpak-profile", b"x-tokenpak-request-id", b"x-tokenpak-cache-origin"),
+    b"x-tokenpak-capability",
+)
 
 KEPT = [
     [(b"X-Odd-CASE", b"Mixed")],

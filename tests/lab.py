@@ -3,20 +3,28 @@
 import itertools
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import trio
 
+from tokenpak.config.prices import in_force, shipped
 from tokenpak.core.body import Unreadable, outline
 from tokenpak.core.patch import Edit, Patch, Tally
+from tokenpak.core.redaction_terms import Policy
 from tokenpak.core.splice import apply_edits
 from tokenpak.ipc.events import RequestClosed, RequestOpened
 from tokenpak.proxy.app import App
 from tokenpak.proxy.room import Room
 from tokenpak.proxy.server import Server, configuration
+from tokenpak.services.accounts import Accounts
+from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import CacheMarks
+from tokenpak.services.redaction import Redaction
 from tokenpak.services.upstream import Upstream, base_of
+
+PRICES = in_force(shipped(), {}, "2026-11-28")
 
 
 class Dispatch:
@@ -70,20 +78,28 @@ class Recorder:
 
 
 class Front:
-    """app, server, upstream, marks: the real ones. dispatch, recorder: the stand-ins. port: where to connect."""
+    """app, server, upstream, marks: the real ones. dispatch (or one that is given), recorder: the stand-ins. port: where to
+    connect.
+    """
 
-    def __init__(self, urls, read_cap, keep_alive_s, timeouts):
-        self.dispatch = Dispatch()
+    def __init__(self, urls, read_cap, keep_alive_s, timeouts, *, budgets, redaction, dispatch):
+        self.dispatch = dispatch or Dispatch()
         self.marks = CacheMarks()
         self.recorder = Recorder()
         self.upstream = Upstream(timeouts)
         ids = (f"id-{number}" for number in itertools.count(1))
+        self.accounts = Accounts(lambda: PRICES)
+        self.budgets = budgets or Budgets((), lambda: PRICES, Path("unused"))
+        self.redaction = redaction or Redaction(Policy(), Path("unused"))
         self.room = Room(
             front="front",
             upstreams={name: base_of(url) for name, url in urls.items()},
             upstream=self.upstream,
             dispatch=self.dispatch,
             marks=self.marks,
+            accounts=self.accounts,
+            budgets=self.budgets,
+            redaction=self.redaction,
             recorder=self.recorder,
             now_ns=time.time_ns,
             new_id=lambda: next(ids),
@@ -103,8 +119,19 @@ NAMES = ("anthropic", "openai", "google", "ollama")
 
 
 @asynccontextmanager
-async def front(url, *, read_cap=2**20, keep_alive_s=60, timeouts=None, names=NAMES):
-    it = Front(dict.fromkeys(names, url), read_cap, keep_alive_s, timeouts or httpx.Timeout(5, connect=2))
+async def front(
+    url, *, read_cap=2**20, keep_alive_s=60, timeouts=None, names=NAMES, budgets=None, redaction=None, dispatch=None
+):
+    timeouts = timeouts or httpx.Timeout(5, connect=2)
+    it = Front(
+        dict.fromkeys(names, url),
+        read_cap,
+        keep_alive_s,
+        timeouts,
+        budgets=budgets,
+        redaction=redaction,
+        dispatch=dispatch,
+    )
     try:
         async with trio.open_nursery() as nursery:
             (socket,) = await nursery.start(it.run)

@@ -101,7 +101,8 @@ def dump(connection: sqlite3.Connection) -> str:
         for name in ("application_id", "user_version")
     ]
     made = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type DESC, name"
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' "
+        "ORDER BY instr('table index trigger', type), name"  # as they can be made again
     )
     lines += [sql.strip().replace("\t", "  ").replace(", \n", ",\n") + ";" for (sql,) in made]
     return "\n".join(lines) + "\n"

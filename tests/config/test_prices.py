@@ -84,24 +84,10 @@ def test_facts_of_single_models():
     assert claude["claude-haiku-5-5"].prices.uncached == 100_000
 
 
-UNUSUAL_FOR_THE_LEDGER = {"claude-fable-5-1", "claude-mythos-5-1", "claude-sonnet-5-5", "claude-3-haiku"}
-"""Claude models whose multiples core/ledger.py takes for the usual ones, though their page says otherwise."""
-
-
-def test_the_ledgers_multiples_agree_with_the_table():
-    odd = set()
-    for model, entry in FILE.families["anthropic"].entries.items():
-        found, relative = entry.prices, ledger.prices_of(model)
-        told = (relative.read, relative.write_5m, relative.write_1h)
-        if told != (
-            found.cache_read / found.uncached,
-            found.cache_write_5m / found.uncached,
-            found.cache_write_1h / found.uncached,
-        ):
-            odd.add(model)
-    assert odd <= UNUSUAL_FOR_THE_LEDGER
-    for family in ledger.PRICES_OF:
-        assert family in FILE.families["anthropic"].entries
+def test_the_ledgers_usual_multiples_are_those_of_most_models():
+    models = FILE.families["anthropic"].entries.values()
+    usual = [entry for entry in models if ledger.relative(entry.prices) == ledger.PRICES]
+    assert len(usual) > len(models) / 2
 
 
 def test_the_table_is_dated_after_the_pages_it_was_read_from():

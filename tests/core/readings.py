@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import msgspec
+
 from tests.core.contract import REFERENCES, Front, Words
 from tests.core.sessions import agent_session, body_of
 from tests.core.writing import any_style, restyled, written
 from tokenpak.core.body import read
+from tokenpak.core.footprint import footprint_of
 from tokenpak.core.patch import Form, Format, Patch, Policy
 from tokenpak.core.pipeline import decide, patch_of
 from tokenpak.core.plan import plan_of
@@ -38,7 +41,10 @@ def responses(*results: str, **top: Any) -> bytes:
 def worked(
     body: bytes, policy: Policy = REFERENCES, forms: tuple[Form, ...] = (), fmt: Format = Format.ANTHROPIC
 ) -> Patch:
-    return patch_of(body, decide(read(fmt, body), policy, plan_of(forms), Words()), Words.name)
+    view = read(fmt, body)
+    decided = decide(view, policy, plan_of(forms), Words())
+    patch = patch_of(body, decided, Words.name)
+    return msgspec.structs.replace(patch, footprint=footprint_of(view, decided.decisions))
 
 
 BILLING = "x-anthropic-billing-header: cc_version=2.1; cch=abc12;"

@@ -12,12 +12,13 @@ from tests.core.sessions import agent_session, body_of
 from tests.core.writing import any_style, written
 from tokenpak.core import breakpoints, ledger
 from tokenpak.core.body import canonical, read
-from tokenpak.core.breakpoints import MEMBER, Evidence, NotProved, decide, marked, supported
-from tokenpak.core.ledger import Entry
+from tokenpak.core.breakpoints import MEMBER, Evidence, NotProved, Terms, decide, marked, supported
+from tokenpak.core.ledger import Entry, Prices, minimum_of
 from tokenpak.core.patch import Format
 from tokenpak.core.places import lay_out
 
 NOW = 1000.0
+TERMS = Terms(minimum=minimum_of(MODEL))
 HEAD = len(TOOLS)
 """Position of the last block of tools and system in these requests."""
 
@@ -35,7 +36,7 @@ def after(body, *known, **more):
     """The decision on a body whose previous request ended before the last turn of the loop."""
     layout = laid(body)
     told = {"seen": len(layout.places) - 3, "continued": 1, **more}
-    return decide(layout, Evidence(entries_at(layout, *known), **told), MODEL, NOW)
+    return decide(layout, Evidence(entries_at(layout, *known), **told), TERMS, NOW)
 
 
 def carried(body, positions):
@@ -161,8 +162,21 @@ def test_what_writes_nothing_is_always_affordable():
 def test_the_models_minimum(model, placed):
     layout = laid(agent_loop.plain(3))
     assert 1024 < layout.prefixes[-1].tokens < 4096
-    decision = decide(layout, Evidence({}, seen=len(layout.places) - 3, continued=1), model, NOW)
+    decision = decide(
+        layout, Evidence({}, seen=len(layout.places) - 3, continued=1), Terms(minimum=minimum_of(model)), NOW
+    )
     assert bool(decision.marks) is placed
+
+
+def test_the_models_prices():
+    layout = laid(agent_loop.plain(3))
+    evidence = Evidence({}, seen=len(layout.places) - 3, continued=1)
+    dear, usual = Terms(Prices(write_5m=4.0)), decide(layout, evidence, TERMS, NOW)
+    assert usual.marks
+    assert usual.gain == pytest.approx(-0.25 * layout.prefixes[-1].tokens)
+    assert decide(layout, evidence, dear, NOW).marks == ()  # nothing read comes up for writing at such a price
+    cheap = decide(layout, evidence, Terms(Prices(write_5m=1.2)), NOW)
+    assert cheap.gain == pytest.approx(-0.2 * layout.prefixes[-1].tokens)
 
 
 def test_a_head_below_the_minimum_gets_none():
@@ -179,7 +193,7 @@ def test_what_is_there_is_read_even_without_hope():
 def test_what_has_died_is_not():
     layout = laid(agent_loop.plain(5))
     dead = entries_at(layout, HEAD, HEAD + 1, until=NOW)
-    assert decide(layout, Evidence(dead), MODEL, NOW).marks == ()
+    assert decide(layout, Evidence(dead), TERMS, NOW).marks == ()
 
 
 def test_the_marks_of_a_client_that_read_it_all_are_enough():
@@ -239,7 +253,7 @@ def test_what_will_be_in_the_cache():
     decision, layout = after(body), laid(body)
     assert {layout.prefixes[mark].digest for mark in decision.marks} == set(decision.entries)
     cline = laid(agent_loop.cline(0))
-    assert list(decide(cline, Evidence({}), MODEL, NOW).entries) == [cline.prefixes[HEAD + 1].digest]
+    assert list(decide(cline, Evidence({}), TERMS, NOW).entries) == [cline.prefixes[HEAD + 1].digest]
 
 
 # Bytes
@@ -319,7 +333,7 @@ def with_marks(rng, body):
 def check(raw, evidence_of=lambda layout: Evidence({}, 1, continued=5)):
     """All that must hold of any decision; returns how many marks were placed."""
     layout = laid(raw)
-    decision = decide(layout, evidence_of(layout), MODEL, NOW)
+    decision = decide(layout, evidence_of(layout), TERMS, NOW)
     out = marked(raw, layout, decision.marks)
     assert canonical(read(Format.ANTHROPIC, out)) == canonical(read(Format.ANTHROPIC, raw))
     before, sent = [place.marks for place in layout.places], [place.marks for place in laid(out).places]

@@ -4,15 +4,18 @@ import importlib.util
 import sys
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared_place import shared
 
 from tokenpak.core import ledger
+from tokenpak.core.cost import ModelPrices
 from tokenpak.core.ledger import (
     ANTHROPIC,
     ANTHROPIC_EVERYWHERE,
+    GEMINI,
     OPENAI,
     OPENAI_24H,
     OPENAI_MARKED,
@@ -28,7 +31,8 @@ from tokenpak.core.ledger import (
     marks_of,
     minimum_of,
     prefixes_of,
-    prices_of,
+    relative,
+    rules_of,
     turn,
 )
 
@@ -190,20 +194,70 @@ def test_what_is_written_can_be_read_once_the_response_begins():  # rule "stream
     assert ask(cache, prefixes_of(one), marks_of(one), ANTHROPIC, 6).used == Used(0, 2000)
 
 
+OPUS = ModelPrices(uncached=4_000_000, cache_read=200_000, cache_write_5m=5_000_000)
+
+
 @pytest.mark.parametrize(
-    ("model", "used", "cost"),
+    ("prices", "used", "cost"),
     [
-        ("claude-sonnet-4-5", Used(100, 0, 0, 0), 100.0),
-        ("claude-sonnet-4-5", Used(0, 1000), 100.0),
-        ("claude-sonnet-4-5", Used(0, 0, 1000), 1250.0),
-        ("claude-sonnet-4-5", Used(0, 0, 0, 1000), 2000.0),
-        ("gpt-5.6", Used(0, 0, 0, 0, 1000), 1250.0),
-        ("claude-sonnet-4-5", Used(10, 20, 40, 80, 160), 10 + 2 + 50 + 160 + 200),
-        ("claude-opus-5-5", Used(0, 1000, 1000), 50.0 + 1250.0),  # rule "opus"
+        (ledger.PRICES, Used(100, 0, 0, 0), 100.0),
+        (ledger.PRICES, Used(0, 1000), 100.0),
+        (ledger.PRICES, Used(0, 0, 1000), 1250.0),
+        (ledger.PRICES, Used(0, 0, 0, 1000), 2000.0),
+        (ledger.PRICES, Used(0, 0, 0, 0, 1000), 1250.0),
+        (ledger.PRICES, Used(10, 20, 40, 80, 160), 10 + 2 + 50 + 160 + 200),
+        (relative(OPUS), Used(0, 1000, 1000), 50.0 + 1250.0),  # rule "opus"
     ],
 )
-def test_prices(model, used, cost):  # rule "prices"
-    assert bill(used, prices_of(model)) == pytest.approx(cost)
+def test_prices(prices, used, cost):  # rule "prices"
+    assert bill(used, prices) == pytest.approx(cost)
+
+
+def test_relative_prices():
+    assert relative(OPUS) == Prices(1.0, 0.05, 1.25, 2.0, 1.25)
+    assert relative(ModelPrices(uncached=2, cache_read=1, cache_write_1h=8, cache_write_other=2)) == Prices(
+        1, 0.5, 1.25, 4, 1
+    )
+    assert relative(ModelPrices(cache_read=5)) == relative(ModelPrices(uncached=0, cache_read=5)) == ledger.PRICES
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "rules"),
+    [
+        ("anthropic", "claude-sonnet-4-5-20250929", ANTHROPIC),
+        ("anthropic", "claude-haiku-4-5", msgspec.structs.replace(ANTHROPIC, minimum=4096)),
+        ("google", "gemini-3-pro", msgspec.structs.replace(GEMINI, minimum=4096)),
+        ("openai", "gpt-4.1", OPENAI),
+        ("openai", "gpt-4o-mini", OPENAI),
+        ("openai", "gpt-5.5", OPENAI),
+        ("openai", "gpt-5.10-mini", OPENAI_PAID),
+        ("openai", "gpt-5.6", OPENAI_PAID),
+        ("openai", "gpt-6", OPENAI_PAID),
+        ("openai", "o3", OPENAI),
+        ("ollama", "claude-sonnet-4-5", None),
+        ("mine", "gpt-4.1", None),
+    ],
+)
+def test_rules_of_a_model(provider, model, rules):
+    assert rules_of(provider, model) == rules
+
+
+def test_gemini_reads_what_it_saw_and_charges_no_write():
+    used, cache = turn({}, prompt("a:3000"), GEMINI, 0)
+    assert used == Used(3000)
+    assert turn(cache, prompt("a:3000", "b:10"), GEMINI, 299)[0] == Used(10, 3000)
+    assert turn(cache, prompt("a:3000", "b:10"), GEMINI, 300)[0] == Used(3010)
+
+
+def test_what_a_world_uses_follows_from_what_it_found():
+    one = prompt("a:2000*", "b:100", "c:50*")
+    prefixes, marks = prefixes_of(one), marks_of(one)
+    assert ledger.used_from(None, prefixes, marks, ANTHROPIC) == Used(0, 0, 2150)
+    assert ledger.used_from(0, prefixes, marks, ANTHROPIC) == Used(0, 2000, 150)
+    assert ledger.used_from(1, prefixes, marks, ANTHROPIC) == Used(0, 2100, 50)
+    assert ledger.used_from(1, prefixes, {}, ledger.UNKNOWN) == Used(50, 2100)
+    assert ledger.used_from(None, [], {}, ANTHROPIC) == Used()
+    assert ask(begun({}, ask({}, prefixes, marks, ANTHROPIC, 0), 0), prefixes, marks, ANTHROPIC, 1).found == 2
 
 
 def test_minimum_of_a_model():  # rule "minimums"
@@ -214,7 +268,7 @@ def test_minimum_of_a_model():  # rule "minimums"
 
 # Properties
 
-KINDS = (ANTHROPIC, ANTHROPIC_EVERYWHERE, OPENAI, OPENAI_24H, OPENAI_PAID, OPENAI_MARKED)
+KINDS = (ANTHROPIC, ANTHROPIC_EVERYWHERE, OPENAI, OPENAI_24H, OPENAI_PAID, OPENAI_MARKED, GEMINI, ledger.UNKNOWN)
 BLOCK = st.builds(
     Block,
     st.sampled_from([bytes([letter]) * 16 for letter in b"abcd"]),

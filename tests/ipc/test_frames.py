@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpak.core.patch import Change, Edit, Form, Format, Job, Patch, Policy, Tally
+from tokenpak.core.patch import Change, Edit, Footprint, Form, Format, Job, Patch, Policy, Tally, Trace
 from tokenpak.ipc import frames
 from tokenpak.ipc.frames import (
     LAYOUT,
@@ -34,7 +34,14 @@ changes = st.builds(Change, offsets, offsets, offsets, words, words, st.integers
 forms = st.builds(Form, st.binary(min_size=16, max_size=16), st.lists(changes, max_size=3).map(tuple))
 form_tuples = st.lists(forms, max_size=3).map(tuple)
 edits = st.builds(Edit, offsets, offsets, st.binary(max_size=12), words)
-jobs = st.builds(Job, st.sampled_from(Format), st.builds(Policy, floor_tokens=offsets), form_tuples)
+jobs = st.builds(Job, st.sampled_from(Format), st.builds(Policy, floor_tokens=offsets), form_tuples, st.booleans())
+chains = st.binary(min_size=16, max_size=16)
+footprints = st.builds(
+    Footprint,
+    st.lists(st.builds(Trace, chains, chains, offsets, offsets), max_size=3).map(tuple),
+    offsets,
+    st.lists(st.tuples(offsets, st.sampled_from(["5m", "1h"])), max_size=2).map(tuple),
+)
 patches = st.builds(
     Patch,
     st.lists(edits, max_size=3).map(tuple),
@@ -45,6 +52,8 @@ patches = st.builds(
     st.dictionaries(words, offsets, max_size=3),
     offsets,
     words,
+    st.none() | footprints,
+    st.none() | offsets,
 )
 counts = st.integers(0, 2**63 - 1)
 messages: st.SearchStrategy[Message] = st.one_of(
@@ -248,7 +257,7 @@ def test_the_page_describes_every_part():
 
 def test_the_page_draws_the_packed_structs_field_by_field():
     drawn = {row[0].strip("`"): tuple(re.findall(r"`(\w+)`", row[1])) for row in table("Packed structs")}
-    structs = (Job, Policy, Form, Change, Patch, Edit, Tally, Vitals)
+    structs = (Job, Policy, Form, Change, Patch, Footprint, Trace, Edit, Tally, Vitals)
     assert drawn == {struct_.__name__: struct_.__struct_fields__ for struct_ in structs}
 
 

@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +29,12 @@ from store_lab import (
 )
 from worker_lab import instance
 
+from tokenpak.ipc import endpoints
 from tokenpak.ipc.event_frames import pack_body, pack_event, unpack_ack
+from tokenpak.processes.writer import Writer
 from tokenpak.services.journal import fronts
 from tokenpak.services.record import Recorder
+from tokenpak.telemetry.retention import Keep
 
 
 @pytest.fixture
@@ -64,6 +68,32 @@ async def test_what_is_recorded_is_stored(settings):
         assert numbers["book"]["committed"] >= 200
         assert (numbers["degraded"], numbers["garbled"], numbers["queued"]) == (None, 0, 0)
     assert fronts(settings.paths.journal) == []
+
+
+def test_what_is_too_old_goes_while_events_are_taken(settings):
+    """In this process, so that the minute before the first look need not be waited for."""
+    stopping, keep = threading.Event(), Keep(days=1, bytes=1 << 40)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+        endpoints.bind(router, settings.paths.writer_sock)
+        dealer.connect(f"ipc://{settings.paths.writer_sock}")
+        dealer.setsockopt(zmq.LINGER, 0)
+        it = Writer(settings.paths, keep, router)
+        thread = threading.Thread(target=it.run, args=[stopping])
+        thread.start()
+        try:
+            for number in range(300):
+                for seq, event in ((2 * number + 1, opened(number)), (2 * number + 2, closed(number))):
+                    dealer.send(pack_event(FRONT, seq, pack_body(event)))
+            acknowledged = 0
+            while acknowledged < 600:
+                assert dealer.poll(10_000), "acknowledged while old rows are deleted"
+                acknowledged += len(unpack_ack(dealer.recv())[1])
+            it._retention._due = 0.0
+            eventually("all of them are too old", lambda: states(settings.paths.database) == {})
+            assert it.statistics().retention.deleted == 300
+        finally:
+            stopping.set()
+            thread.join(20)
 
 
 def test_socket_and_store_belong_to_the_user_alone(settings):
@@ -191,7 +221,9 @@ from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from store_lab import opened, closed
 from tokenpak.config.settings import read_settings
+from tokenpak.processes.writer import Writer
 from tokenpak.services.record import Recorder
+from tokenpak.telemetry.retention import Keep
 
 async def main():
     paths = read_settings(os.environ).paths

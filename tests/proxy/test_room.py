@@ -1,12 +1,15 @@
 import inspect
 
-from tokenpak.proxy.room import Compressing, Recording
+from tokenpak.proxy.room import Compressing, Recording, Searching, Spending
+from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Dispatch
 from tokenpak.services.record import Recorder
+from tokenpak.services.redaction import Redaction
 
 
 def test_the_services_are_what_an_exchange_expects():
-    for shape, real in ((Compressing, Dispatch), (Recording, Recorder)):
+    pairs = ((Compressing, Dispatch), (Recording, Recorder), (Spending, Budgets), (Searching, Redaction))
+    for shape, real in pairs:
         for name, wanted in inspect.getmembers(shape, inspect.isfunction):
             if not name.startswith("_"):
                 assert (

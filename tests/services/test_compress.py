@@ -28,6 +28,35 @@ def test_a_job_is_answered_with_the_patch_of_the_body():
     assert len(apply_edits(body, patch.edits)) < len(body)
 
 
+class Four(Words):
+    """A counter that is no estimate."""
+
+    name = "four"
+
+
+def test_a_request_is_counted_whole_where_the_job_asks_for_it():
+    worker, body = Compressor(Four()), anthropic(REPEATED, REPEATED)
+    assert worker.run(Job(Format.ANTHROPIC, LOW, ()), body).counted is None
+    texts = len("go") // 3 + 2 * (len(REPEATED) // 3)
+    calls = worker.run(Job(Format.ANTHROPIC, LOW, (), True), body).counted - texts
+    assert 0 < calls < 100  # by their size
+    assert worker.run(Job(Format.ANTHROPIC, LOW, (), True), b"nonsense").counted is None
+    without_vocabulary = Compressor(Words())
+    without_vocabulary._counter.name = "estimate"
+    assert without_vocabulary.run(Job(Format.ANTHROPIC, LOW, (), True), body).counted is None
+
+
+def test_what_a_provider_signed_for_itself_counts_for_nothing():
+    def counted(signature):
+        thinking = {"type": "thinking", "thinking": 'It says "signature": "no".', "signature": signature}
+        said = {"role": "assistant", "content": [thinking]}
+        body = written({"model": "m", "messages": [{"role": "user", "content": "go"}, said]})
+        return Compressor(Four()).run(Job(Format.ANTHROPIC, LOW, (), True), body).counted
+
+    assert counted("") == counted("c2ln" * 999)
+    assert counted("") > 10
+
+
 @FORMATS
 def test_several_conversations_in_any_order_get_what_a_cold_worker_gives(fmt: Format, monkeypatch: pytest.MonkeyPatch):
     """Interleaved, forked, asked twice, with every store so small that it always overflows."""

@@ -78,6 +78,13 @@ def test_clients_without_a_mark_on_their_tail_save_most_of_the_bill(lab, client)
     assert lab.service.statistics()["defects"] == 0
 
 
+def test_marks_are_priced_by_the_model(lab):
+    asked = []
+    dear = CacheMarks(lab.clock, lambda model: asked.append(model) or ledger.Prices(write_5m=4.0))
+    assert [dear.place(agent_loop.plain(steps), MODEL).marks for steps in range(4)] == [0] * 4
+    assert set(asked) == {MODEL}
+
+
 def test_continue_saves_while_it_has_room(lab):
     for steps in range(20):
         lab.send(agent_loop.continued(steps))

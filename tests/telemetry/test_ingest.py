@@ -12,11 +12,13 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import SQLModel
 from store_lab import FRONT, OTHER, closed, name_of, opened, pair
 
+from tokenpak.core.ledger import Used
+from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
-from tokenpak.ipc.events import Envelope, PassTally
+from tokenpak.ipc.events import FOUND, PAST_WARNING, Envelope, PassTally
 from tokenpak.telemetry import ingest
 from tokenpak.telemetry.ingest import Known
-from tokenpak.telemetry.tables import PASS_LINES, REQUESTS
+from tokenpak.telemetry.tables import PASS_LINES, REQUESTS, SAVINGS
 
 
 @pytest.fixture
@@ -27,15 +29,28 @@ def store():
 
 def memory():
     engine = create_engine("sqlite://", poolclass=StaticPool)
-    SQLModel.metadata.create_all(engine, [REQUESTS, PASS_LINES])
+    SQLModel.metadata.create_all(engine, [REQUESTS, PASS_LINES, SAVINGS])
     connection = engine.connect()
     connection.detach()  # closed with the connection, not with the garbage
     return connection
 
 
+MONEY = {
+    "cache_origin": "client",
+    "cost_nanos": 1234,
+    "price_id": "2026-11-01+00000000",
+    "factor": 1.2,
+    "expected": Used(11, 21, 31),
+    "miss": "expired",
+    "miss_tokens": 5,
+}
+
+
 def contents(connection):
     rows = [dict(row._mapping) for row in connection.execute(select(REQUESTS).order_by(REQUESTS.c.id))]
     lines = connection.execute(select(PASS_LINES).order_by(PASS_LINES.c.request_id, PASS_LINES.c.name))
+    saved = connection.execute(select(SAVINGS).order_by(SAVINGS.c.request_id, SAVINGS.c.cause))
+    assert {line.request_id for line in saved} <= {row["id"] for row in rows}
     return rows, [tuple(line) for line in lines]
 
 
@@ -47,7 +62,9 @@ def stored(batches):
 
 
 def test_both_events_of_a_request_make_one_row(store):
-    writes = ingest.write(store, pair(1))
+    first, second = pair(1)
+    first = msgspec.structs.replace(first, event=opened(1, project="project"))
+    writes = ingest.write(store, [first, msgspec.structs.replace(second, event=closed(1, **MONEY))])
     assert (len(writes.rows), len(writes.openings), len(writes.closings)) == (1, 0, 0)
     ((row,), lines) = contents(store)
     assert row == {
@@ -95,6 +112,18 @@ def test_both_events_of_a_request_make_one_row(store):
         "first_byte_ms": 400.0,
         "total_ms": 900.0,
         "added_ms": 2.5,
+        "project": "project",
+        "cache_origin": "client",
+        "cost_nanos": 1234,
+        "price_id": "2026-11-01+00000000",
+        "factor": 1.2,
+        "expected_uncached": 11,
+        "expected_cache_read": 21,
+        "expected_cache_write_5m": 31,
+        "expected_cache_write_1h": 0,
+        "expected_cache_write_other": 0,
+        "miss": "expired",
+        "miss_tokens": 5,
     }
     assert lines == [(name_of(1), "line-runs", 3, 90)]
 
@@ -169,6 +198,17 @@ def test_the_lines_of_a_close_that_is_beaten_go_with_it(store):
     ingest.write(store, [Envelope(FRONT, 9, closed(1, passes={"old": PassTally(1, 1)}))])
     ingest.write(store, [Envelope(FRONT, 5, closed(1, passes={"new": PassTally(2, 2)}))])
     assert contents(store)[1] == [(name_of(1), "new", 2, 2)]
+
+
+def test_the_savings_of_a_close_that_is_beaten_go_with_it(store):
+    old, new = (
+        SavingLine("proxy", "compression", "estimate", 1, 2, 3),
+        SavingLine("client", "provider_cache", "provider"),
+    )
+    ingest.write(store, [Envelope(FRONT, 9, closed(1, savings=(old,)))])
+    ingest.write(store, [Envelope(FRONT, 5, closed(1, savings=(new,)))])
+    found = store.execute(select(SAVINGS)).all()
+    assert [tuple(row) for row in found] == [(name_of(1), "client", "provider_cache", "provider", None, None, None)]
 
 
 def test_an_event_with_the_id_of_another_front_is_left_out_and_counted(store):
@@ -250,3 +290,9 @@ def test_events_are_not_changed_by_being_stored(store):
     before = msgspec.msgpack.encode(events)
     ingest.write(store, events)
     assert msgspec.msgpack.encode(events) == before
+
+
+def test_notes_among_the_passes_are_no_edits():
+    passes = {"line-runs": PassTally(3, 90), FOUND: PassTally(2, 0), PAST_WARNING: PassTally(1, 0)}
+    writes = ingest.merge([Envelope(FRONT, 2, closed(1, passes=passes))], {})
+    assert (writes.rows[0]["edits"], writes.rows[0]["saved_tokens"]) == (3, 90)

@@ -7,10 +7,13 @@ import msgspec
 import pytest
 from store_lab import FRONT, closed, name_of, opened, pair
 
+from tokenpak.core.ledger import Used
+from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import Envelope, PassTally
 from tokenpak.telemetry.book import Book
-from tokenpak.telemetry.queries import PassTotal, Reader, StoredRequest, StoreUnreadableError
+from tokenpak.telemetry.ingest import EXPECTED
+from tokenpak.telemetry.queries import Filter, PassTotal, Reader, StoredRequest, StoreUnreadableError
 from tokenpak.telemetry.tables import REQUESTS
 
 
@@ -49,7 +52,8 @@ def test_one_request_comes_back_as_it_was_told(reader, book):
 
 def test_an_answer_has_every_column():
     tokens = {f"tokens_{name}" for name in Usage.__struct_fields__}
-    assert set(StoredRequest.__struct_fields__) - {"usage", "passes"} == set(REQUESTS.c.keys()) - tokens
+    ours = set(StoredRequest.__struct_fields__) - {"usage", "passes", "expected", "savings"}
+    assert ours == set(REQUESTS.c.keys()) - tokens - set(EXPECTED.values())
 
 
 def test_answers_are_frozen(reader, book):
@@ -65,6 +69,53 @@ def test_the_newest_come_first_and_go_on_page_by_page(reader, book):
     assert [row.id for row in reader.newest(3, first[-1].id)] == [name_of(4), name_of(3), name_of(2)]
     assert reader.newest(0) == ()
     assert all(row.passes == {"line-runs": PassTally(3, 90)} for row in first)
+
+
+def test_money_comes_back_as_it_was_told(reader, book):
+    lines = (
+        SavingLine("client", "provider_cache", "provider", 5),
+        SavingLine("proxy", "compression", "estimate", 1, -2, 3),
+    )
+    money = {"expected": Used(1, 2, 3, 4, 5), "savings": lines, "cost_nanos": 7, "miss": "expired", "miss_tokens": 2}
+    book.commit(request(1, 1, **money))
+    found = reader.by_id(name_of(1))
+    assert {name: getattr(found, name) for name in money} == money
+
+
+@pytest.mark.parametrize(
+    ("which", "numbers"),
+    [
+        (Filter(), [4, 3, 2, 1]),
+        (Filter(client="aider"), [2]),
+        (Filter(model="served"), [4, 3, 2, 1]),
+        (Filter(model="other"), [3]),
+        (Filter(session="s"), [4]),
+        (Filter(project="p", state="done"), [1]),
+        (Filter(state="open"), []),
+        (Filter(since_ns=1_000_003), [4, 3]),
+        (Filter(since_ns=1_000_003, model="other"), [3]),
+    ],
+)
+def test_requests_are_filtered(reader, book, which, numbers):
+    book.commit([Envelope(FRONT, 1, opened(1, project="p")), Envelope(FRONT, 2, closed(1))])
+    book.commit([Envelope(FRONT, 3, opened(2, client="aider")), Envelope(FRONT, 4, closed(2))])
+    book.commit([Envelope(FRONT, 5, opened(3, model_asked="other")), Envelope(FRONT, 6, closed(3))])
+    book.commit([Envelope(FRONT, 7, opened(4, session="s")), Envelope(FRONT, 8, closed(4))])
+    assert [row.id for row in reader.newest(9, which=which)] == [name_of(number) for number in numbers]
+
+
+def test_a_beginning_names_a_request_or_several(reader, book):
+    book.commit(pair(1) + pair(2) + pair(3))
+    assert [row.id for row in reader.beginning_with(name_of(2))] == [name_of(2)]
+    assert len(reader.beginning_with(name_of(2)[:-1])) == 2
+    assert reader.beginning_with("x") == ()
+
+
+def test_closes_are_given_in_the_order_in_which_they_happened(reader, book):
+    for number, at in ((1, 30), (2, 20), (3, 20)):
+        book.commit(request(number, 2 * number + 1, closed_ns=at))
+    assert [row.id for row in reader.closed_after(20, "")] == [name_of(2), name_of(3), name_of(1)]
+    assert [row.id for row in reader.closed_after(20, name_of(2))] == [name_of(3), name_of(1)]
 
 
 def test_states_are_counted(reader, book):

@@ -64,6 +64,7 @@ def test_a_new_store_is_private_ours_and_of_this_version(opened, path):
     assert pragma(path, "user_version") == SCHEMA_VERSION
     assert pragma(path, "application_id") == APPLICATION_ID
     assert pragma(path, "journal_mode") == "wal"
+    assert pragma(path, "auto_vacuum") == 2
 
 
 def test_the_connection_is_set_up_for_one_writer(opened):

@@ -11,19 +11,23 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 from store_lab import dump, fresh_schema, opened, pair, rows
 
+from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import RequestClosed, RequestOpened
 from tokenpak.telemetry import store, tables
 from tokenpak.telemetry.book import Book
+from tokenpak.telemetry.ingest import EXPECTED
 from tokenpak.telemetry.queries import Reader
 
 SNAPSHOT = Path(store.__file__).with_name("schema.sql")
+
+TABLES = ("request", "pass_tally", "saving", "request_quarter", "saving_quarter")
 
 
 def shape(connection):
     """What a schema is, however it was written down."""
     found = {}
-    for table in ("request", "pass_tally"):
+    for table in TABLES:
         found[table] = [
             connection.execute(f"PRAGMA {what}({table})").fetchall() for what in ("table_info", "foreign_key_list")
         ]
@@ -39,21 +43,22 @@ def test_a_fresh_migration_makes_exactly_the_committed_schema(tmp_path):
 def test_the_models_describe_the_schema_of_the_migrations(tmp_path):
     fresh_schema(tmp_path / "migrated.db")
     engine = create_engine(f"sqlite:///{tmp_path / 'modelled.db'}")
-    SQLModel.metadata.create_all(engine, [tables.REQUESTS, tables.PASS_LINES])
+    SQLModel.metadata.create_all(engine, [SQLModel.metadata.tables[name] for name in TABLES])
     engine.dispose()
     shapes = []
     for name in ("migrated.db", "modelled.db"):
         with contextlib.closing(sqlite3.connect(tmp_path / name)) as connection:
             shapes.append(shape(connection))
-            assert dump(connection).count("WITHOUT ROWID") == 1
+            assert dump(connection).count("WITHOUT ROWID") == 4
     assert shapes[0] == shapes[1]
 
 
 def test_every_fact_of_an_event_has_its_column():
     names = set(RequestOpened.__struct_fields__) | set(RequestClosed.__struct_fields__)
     names |= {f"tokens_{name}" for name in Usage.__struct_fields__}
-    names |= {"opened_seq", "closed_seq", "edits", "saved_tokens"}
-    assert set(tables.REQUESTS.c.keys()) == names - {"usage", "passes"}
+    names |= {"opened_seq", "closed_seq", "edits", "saved_tokens", *EXPECTED.values()}
+    assert set(tables.REQUESTS.c.keys()) == names - {"usage", "passes", "expected", "savings"}
+    assert set(tables.SAVINGS.c.keys()) == {"request_id", *SavingLine.__struct_fields__}
 
 
 def tip_event(row, money=0.0):

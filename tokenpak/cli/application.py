@@ -49,6 +49,8 @@ def _known_errors() -> tuple[type[Exception], ...]:
         "tokenpak.control.instance": ("AlreadyRunning", "PortTaken"),
         "tokenpak.control.slots": ("TakeoverUnderWay",),
         "tokenpak.control.restart": ("RestartFailed",),
+        "tokenpak.telemetry.queries": ("StoreUnreadableError",),
+        "tokenpak.cli.commands.events": ("BadMoment",),
         "tokenpak.control.supervisor": ("NotRunning", "SupervisorFault", "UnknownProgram"),
     }
     loaded = ((sys.modules[module], names) for module, names in named.items() if module in sys.modules)

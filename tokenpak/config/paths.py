@@ -53,6 +53,16 @@ class Paths(NamedTuple):
         return self.run / "plans"
 
     @property
+    def spend(self) -> Path:
+        """What was spent, shared by the serving slots (services/spend)."""
+        return self.run / "spend"
+
+    @property
+    def redaction_key(self) -> Path:
+        """Makes the placeholders of redacted secrets (services/redaction)."""
+        return self.state / "redaction.key"
+
+    @property
     def boots(self) -> Path:
         """Recent starts and present pid of each process (processes/lifecycle)."""
         return self.run / "boots"

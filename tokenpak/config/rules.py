@@ -63,7 +63,7 @@ def _rule(table: Mapping[str, object]) -> Rule:
         raise Unusable(f"it changes nothing. Add one of: {', '.join(_CHANGES)}.")
     rule = msgspec.convert(table, Rule)
     if rule.client is not None:
-        _check_client(rule.client)
+        check_client(rule.client)
     passes = None if rule.passes is None else passes_in(rule.passes)
     return msgspec.structs.replace(rule, passes=passes, without=passes_in(rule.without))
 
@@ -75,7 +75,7 @@ def _check(key: str, value: object) -> None:
         raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
 
 
-def _check_client(pattern: str) -> None:
+def check_client(pattern: str) -> None:
     """A name nobody has is fine, if it does not look like one that somebody has: then it is a slip."""
     if _WILD & set(pattern) or pattern.lower() in CLIENTS:
         return

@@ -9,17 +9,19 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import prices, rules
+from tokenpak.config import budgets, prices, redaction, rules
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
+from tokenpak.core.budget import Budget
 from tokenpak.core.cost import ModelPrices
 from tokenpak.core.patch import FLOOR_TOKENS, Level
+from tokenpak.core.redaction_terms import Policy
 from tokenpak.core.rules import Rule, Terms, refined
 
 PREFIX = "TOKENPAK_"
@@ -41,6 +43,8 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
+StoreSize = Annotated[int, msgspec.Meta(ge=16 * MIB)]
 
 
 class ConfigError(Exception):
@@ -52,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
     they refine what stands here. prices: the user's own, by model or "provider/model"; they stand above every table.
+    budgets: what may be spent. redaction: what is looked for in requests.
     """
 
     state_dir: str
@@ -67,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_marks: bool = True
     rules: tuple[Rule, ...] = ()
     prices: dict[str, ModelPrices] = {}
+    budgets: tuple[Budget, ...] = ()
+    redaction: Policy = Policy()
     read_cap_bytes: Size = 64 * MIB
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 900.0
@@ -75,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     job_base_s: Seconds = 0.25
     job_per_mb_s: Seconds = 0.5
     plan_memory_bytes: Size = 64 * MIB
+    keep_days: Days = 180
+    keep_bytes: StoreSize = 1024 * MIB
 
     @property
     def paths(self) -> Paths:
@@ -102,8 +111,17 @@ _OF_PASSES = frozenset({"passes", "without"})
 _IN_TOML = {
     "rules": '[{client = "codex", level = "off"}]',
     "prices": '{"my-model" = {input = 0.5, output = 1.5}}',
+    "budgets": '[{name = "day", block = 5}]',
+    "redaction": '{secrets = "redact"}',
 }
 """Settings whose variable holds TOML, with an example."""
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "rules": rules.rules_in,
+    "prices": prices.overrides_in,
+    "budgets": budgets.budgets_in,
+    "redaction": redaction.redaction_in,
+}
+"""How what is written in tables becomes a setting."""
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
@@ -182,10 +200,8 @@ def _converted(where: str, key: str, value: object) -> object:
     if where == "environment" and isinstance(value, str):
         value = _read_text(where, key, value)
     try:
-        if key == "rules":
-            return rules.rules_in(value)
-        if key == "prices":
-            return prices.overrides_in(value)
+        if key in _READERS:
+            return _READERS[key](value)
         if key in _OF_PASSES:
             return rules.passes_in(msgspec.convert(value, tuple[str, ...]))
         return msgspec.convert(value, _FIELDS[key], strict=where != "environment")

@@ -17,7 +17,7 @@ from tokenpak.config.paths import Paths
 from tokenpak.config.settings import Settings
 from tokenpak.control.slots import active_slot, ready_pid
 from tokenpak.control.supervisor_socket import nudge
-from tokenpak.control.unix_http import Answer, NoAnswer, get
+from tokenpak.control.unix_http import Answer, NoAnswer, get, refusal
 
 PROBE_S = 0.5
 """How long a process may take to answer a question about itself."""
@@ -125,7 +125,8 @@ def respond(settings: Settings, target: str) -> Answer:
             return Answer(status, msgspec.json.encode(health))
         case "/statistics":
             return Answer(HTTPStatus.OK, msgspec.json.encode(collect(settings)))
-    return Answer(HTTPStatus.NOT_FOUND, b'{"known":["/livez","/readyz","/statistics"]}')
+    known = ["/livez", "/readyz", "/statistics"]
+    return refusal(HTTPStatus.NOT_FOUND, "tip.protocol.unknown-method", f"Nothing is here. Ask {', '.join(known)}.")
 
 
 def front_statistics(paths: Paths, slot: int) -> dict[str, Any]:

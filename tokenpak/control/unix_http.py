@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import h11
+import msgspec
+
+from tokenpak.tip.errors import Reserved, envelope
 
 READ_BYTES = 65536
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
@@ -53,17 +56,24 @@ def answer(peer: socket.socket, respond: Callable[[str], Answer], timeout_s: flo
     try:
         request = _next_event(connection, peer, deadline)
         if isinstance(request, h11.Request):
-            reply = respond(request.target.decode("ascii")) if request.method == b"GET" else _refusal()
+            reply = respond(request.target.decode("ascii")) if request.method == b"GET" else _only_get()
             _send(connection, peer, reply)
     except h11.RemoteProtocolError as error:
         if connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            _send(connection, peer, Answer(error.error_status_hint, b"{}"))
+            message = f"This is no HTTP/1.1 that can be read ({error}). Send one well-formed GET."
+            _send(connection, peer, refusal(error.error_status_hint, "tip.protocol.malformed-frame", message))
     except OSError:
         return  # the asker has left or hangs; there is nobody to tell
 
 
-def _refusal() -> Answer:
-    return Answer(HTTPStatus.METHOD_NOT_ALLOWED, b"{}")
+def refusal(status: int, code: Reserved, message: str) -> Answer:
+    """An answer that says no, in the envelope of TIP-1.0. message: the cause, and the next step."""
+    return Answer(status, msgspec.json.encode(envelope(code, message)))
+
+
+def _only_get() -> Answer:
+    message = "Only questions are answered here, and they come by GET. Send a GET."
+    return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "tip.protocol.unknown-method", message)
 
 
 def _send(connection: h11.Connection, peer: socket.socket, reply: Answer) -> None:

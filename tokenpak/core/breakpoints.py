@@ -54,6 +54,13 @@ class Evidence(msgspec.Struct, frozen=True):
     credit: float | None = None
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """What caching costs and takes for a model: its relative prices, and the smallest prefix that is cached, in tokens."""
+
+    prices: ledger.Prices = ledger.PRICES
+    minimum: int = ledger.MINIMUM
+
+
 class Decision(msgspec.Struct, frozen=True):
     """Positions to mark, ascending. entries: what the request will leave in the provider's cache. gain: what the marks
     save on this request, in uncached tokens; negative for a stake on the next one. why: one word.
@@ -77,9 +84,9 @@ def supported(provider: str, host: str) -> bool:
     return provider == ANTHROPIC and (host == HOST or _is_loopback(host))
 
 
-def decide(layout: Layout, evidence: Evidence, model: str, now: float) -> Decision:
+def decide(layout: Layout, evidence: Evidence, terms: Terms, now: float) -> Decision:
     """Which positions get a mark. now: on the clock of the entries, in seconds."""
-    bill = _Bill(layout, evidence, model, now)
+    bill = _Bill(layout, evidence, terms, now)
     slots = MAX_MARKS - sum(len(place.marks) for place in layout.places)
     if layout.kept is not None:
         return bill.decision((), layout.kept)
@@ -89,7 +96,7 @@ def decide(layout: Layout, evidence: Evidence, model: str, now: float) -> Decisi
         return bill.decision((), "one_shot")
     if slots <= 0:
         return bill.decision((), "no_slot")
-    allowed = _allowed(layout, ledger.minimum_of(model))
+    allowed = _allowed(layout, terms.minimum)
     found = ledger.longest(evidence.entries, layout.prefixes, range(len(layout.places)), 0, now)
     reading = _cut(_reading(layout, allowed, found), slots)
     writing = _cut(_writing(layout, allowed, found, evidence.seen), slots)
@@ -102,11 +109,11 @@ def decide(layout: Layout, evidence: Evidence, model: str, now: float) -> Decisi
 class _Bill:
     """What a choice of marks costs: this request, and the next one as far as it is to be expected."""
 
-    def __init__(self, layout: Layout, evidence: Evidence, model: str, now: float) -> None:
+    def __init__(self, layout: Layout, evidence: Evidence, terms: Terms, now: float) -> None:
         self._prefixes, self._client = layout.prefixes, layout.client_marks
         self._entries, self._credit, self._now = evidence.entries, evidence.credit, now
-        self._rules = msgspec.structs.replace(ledger.ANTHROPIC, minimum=ledger.minimum_of(model))
-        self._prices = ledger.prices_of(model)
+        self._rules = msgspec.structs.replace(ledger.ANTHROPIC, minimum=terms.minimum)
+        self._prices = terms.prices
         weight = evidence.continued + MISS_WEIGHS * evidence.missed
         self._hope = evidence.continued / weight if weight else 0.0
 

@@ -12,10 +12,13 @@ Not modelled: matches that end inside a block, and which machine a request is ro
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
+
+from tokenpak.core.cost import ModelPrices
 
 Life = Literal["5m", "30m", "1h", "24h"]
 """How long an entry lives after it was written or last read."""
@@ -55,9 +58,10 @@ class Prices(msgspec.Struct, frozen=True):
     write_other: float = 1.25
 
 
+_GPT = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?![\d.])")
+
 PRICES = Prices()
-PRICES_OF = {"claude-opus-5-5": Prices(read=0.05)}
-"""Families whose multiples are not the usual ones; found like a minimum."""
+"""The usual multiples, for a model whose prices nobody stated."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -90,6 +94,25 @@ OPENAI_PAID = Rules("blocks", step=128, life="30m", billed="other")
 """GPT-5.6 and later, implicit mode: written tokens are charged."""
 OPENAI_MARKED = Rules("marks", step=128, looks=80, writes=MAX_MARKS, life="30m", billed="other")
 """The same, explicit mode: `prompt_cache_breakpoint` on blocks, no look-back."""
+GEMINI = Rules("blocks", life="5m", oldest_s=3600.0, billed="free")
+"""The implicit cache; writing is free, and nothing is promised. How long it lives is not published."""
+UNKNOWN = Rules("blocks", minimum=0, billed="free")
+"""A provider of which nothing is known: no hit is expected, and one that it reports is taken as it is."""
+
+_OPENAI_PAID_FROM = (5, 6)
+
+
+def rules_of(provider: str, model: str) -> Rules | None:
+    """How a provider caches for a model; None where nothing is known, and then no cache is claimed."""
+    if provider == "anthropic":
+        return msgspec.structs.replace(ANTHROPIC, minimum=minimum_of(model))
+    if provider == "google":
+        return msgspec.structs.replace(GEMINI, minimum=minimum_of(model))
+    if provider != "openai":
+        return None
+    version = _GPT.match(model)
+    paid = version is not None and (int(version[1]), int(version[2] or 0)) >= _OPENAI_PAID_FROM
+    return OPENAI_PAID if paid else OPENAI
 
 
 class Block(NamedTuple):
@@ -153,6 +176,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     used: Used
     entries: dict[bytes, Entry]
+    found: int | None = None
+    """Index of the longest prefix that was there."""
 
 
 def minimum_of(model: str) -> int:
@@ -165,9 +190,14 @@ def stated_minimum(model: str) -> int:
     return next((tokens for family, tokens in MINIMUM_OF.items() if model.startswith(family)), 0)
 
 
-def prices_of(model: str) -> Prices:
-    """A model's relative prices."""
-    return next((prices for family, prices in PRICES_OF.items() if model.startswith(family)), PRICES)
+def relative(prices: ModelPrices) -> Prices:
+    """A model's prices in units of its uncached input. A class without a price of its own has the usual multiple."""
+    uncached = prices.uncached
+    if not uncached:
+        return PRICES
+    stated = (prices.cache_read, prices.cache_write_5m, prices.cache_write_1h, prices.cache_write_other)
+    usual = msgspec.structs.astuple(PRICES)[1:]
+    return Prices(1.0, *(own / uncached if own is not None else its for own, its in zip(stated, usual, strict=True)))
 
 
 def bill(used: Used, prices: Prices) -> float:
@@ -213,17 +243,30 @@ def marks_of(prompt: Prompt) -> dict[int, Life]:
 
 def ask(cache: Cache, prefixes: Sequence[Prefix], marks: Mapping[int, Life], rules: Rules, now: float) -> Reading:
     """What a request with these prefixes and marks uses of a cache, and what it will leave there."""
-    places = dict(sorted(marks.items())) if rules.places == "marks" else dict.fromkeys(range(len(prefixes)), rules.life)
-    total = prefixes[-1].tokens if prefixes else 0
+    places = _places(prefixes, marks, rules)
     found = longest(cache, prefixes, _latest(places, rules.looks), rules.lookback, now)
-    read = _in_steps(prefixes[found].tokens, rules) if found is not None else 0
-    written = [place for place in _latest(places, rules.writes) if prefixes[place].tokens >= rules.minimum]
+    written = _written(prefixes, places, rules)
     entries = {prefixes[place].digest: _kept(cache, prefixes[place], places[place], now) for place in written}
     if found is not None and prefixes[found].digest not in entries:
         old = cache[prefixes[found].digest]
         entries[prefixes[found].digest] = msgspec.structs.replace(old, until=now + old.life_s)
-    ends = _ends({place: places[place] for place in written}, prefixes, rules)
-    return Reading(_classes(total, read, ends), {key: _capped(entry, rules) for key, entry in entries.items()})
+    used = used_from(found, prefixes, marks, rules)
+    return Reading(used, {key: _capped(entry, rules) for key, entry in entries.items()}, found)
+
+
+def used_from(found: int | None, prefixes: Sequence[Prefix], marks: Mapping[int, Life], rules: Rules) -> Used:
+    """What a request uses that reads the prefix at index `found`, or none."""
+    read = _in_steps(prefixes[found].tokens, rules) if found is not None else 0
+    return _classes(prefixes[-1].tokens if prefixes else 0, read, _ends(prefixes, marks, rules))
+
+
+def _places(prefixes: Sequence[Prefix], marks: Mapping[int, Life], rules: Rules) -> dict[int, Life]:
+    """Where entries may stand, with their lives."""
+    return dict(sorted(marks.items())) if rules.places == "marks" else dict.fromkeys(range(len(prefixes)), rules.life)
+
+
+def _written(prefixes: Sequence[Prefix], places: Mapping[int, Life], rules: Rules) -> list[int]:
+    return [place for place in _latest(places, rules.writes) if prefixes[place].tokens >= rules.minimum]
 
 
 def begun(cache: Cache, reading: Reading, now: float) -> dict[bytes, Entry]:
@@ -265,18 +308,21 @@ def _kept(cache: Cache, prefix: Prefix, life: Life, now: float) -> Entry:
 
 
 def _capped(entry: Entry, rules: Rules) -> Entry:
-    if rules.oldest_s is None:
+    if rules.oldest_s is None or entry.until <= entry.born + rules.oldest_s:
         return entry
-    return msgspec.structs.replace(entry, until=min(entry.until, entry.born + rules.oldest_s))
+    return msgspec.structs.replace(entry, until=entry.born + rules.oldest_s)
 
 
-def _ends(written: Mapping[int, Life], prefixes: Sequence[Prefix], rules: Rules) -> dict[str, int]:
+def _ends(prefixes: Sequence[Prefix], marks: Mapping[int, Life], rules: Rules) -> dict[str, int]:
     """How far writing reaches, by class."""
     ends: dict[str, int] = {}
-    for place, life in written.items():
-        name = "other" if rules.billed == "other" else "1h" if life == "1h" else "5m"
+    if rules.billed == "free":
+        return ends
+    places = _places(prefixes, marks, rules)
+    for place in _written(prefixes, places, rules):
+        name = "other" if rules.billed == "other" else "1h" if places[place] == "1h" else "5m"
         ends[name] = max(ends.get(name, 0), _in_steps(prefixes[place].tokens, rules))
-    return {} if rules.billed == "free" else ends
+    return ends
 
 
 def _classes(total: int, read: int, ends: Mapping[str, int]) -> Used:

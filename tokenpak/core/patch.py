@@ -94,11 +94,15 @@ class Edit(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker gets beside the body: the format, the policy, and every form known for this conversation."""
+    """What a worker gets beside the body: the format, the policy, and every form known for this conversation.
+
+    count: whether the whole request is to be counted, which costs about as much as deciding it.
+    """
 
     format: Format
     policy: Policy
     forms: tuple[Form, ...]
+    count: bool = False
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
@@ -109,6 +113,26 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
     saved: int
 
 
+class Trace(msgspec.Struct, frozen=True, array_like=True):
+    """One block as a cache sees it. chain: hash of the request up to its end as the client sent it; sent: as it leaves.
+
+    tokens: of the block as it leaves, estimated. saved: tokens that edits took out of it, counted.
+    """
+
+    chain: bytes
+    sent: bytes
+    tokens: int
+    saved: int
+
+
+class Footprint(msgspec.Struct, frozen=True, array_like=True):
+    """A request as a cache sees it. head: number of blocks of tools and system. marks: the client's, position and life."""
+
+    blocks: tuple[Trace, ...] = ()
+    head: int = 0
+    marks: tuple[tuple[int, Literal["5m", "1h"]], ...] = ()
+
+
 class Patch(msgspec.Struct, frozen=True, array_like=True):
     """A worker's answer.
 
@@ -116,7 +140,9 @@ class Patch(msgspec.Struct, frozen=True, array_like=True):
     check: crc32 of the patched body (of the body itself without edits). plan: 16-byte hash over the forms of all
     blocks, so that a row names the decisions it was sent with. tallies: per pass. reasons: why text was left alone,
     counted by reason word. defects: proposals whose expansion was wrong and which were therefore dropped.
-    counter: name of the tokenizer behind every `saved`, or "estimate".
+    counter: name of the tokenizer behind every `saved`, or "estimate". footprint: the request as a cache sees it, None
+    where it could not be read. counted: tokens of the whole request as the client sent it, by `counter`, where the job
+    asked for them.
     """
 
     edits: tuple[Edit, ...]
@@ -127,3 +153,5 @@ class Patch(msgspec.Struct, frozen=True, array_like=True):
     reasons: dict[str, int]
     defects: int
     counter: str
+    footprint: Footprint | None = None
+    counted: int | None = None

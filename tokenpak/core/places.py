@@ -14,6 +14,7 @@ import msgspec
 
 from tokenpak.core import ledger
 from tokenpak.core.body import Unreadable, read
+from tokenpak.core.body.marks import KEY, life_of, marks_in
 from tokenpak.core.body.spans import Span, elements, members
 from tokenpak.core.ledger import Life, Prefix
 from tokenpak.core.patch import Format
@@ -23,7 +24,6 @@ IMAGE_TOKENS = 1500
 
 _ANY = msgspec.json.Decoder()
 _PLAIN = msgspec.json.Encoder()
-_KEY = b'"cache_control"'
 _TAIL_MESSAGES = 2
 """A mark in one of the last so many messages moves with the conversation."""
 _ELSEWHERE = ("tool_choice", "thinking")
@@ -100,13 +100,13 @@ _TOP = msgspec.json.Decoder(_Top)
 
 def seems_covered(body: bytes) -> bool:
     """True when a mark stands on the request or near its end, at a glance. Raises Unreadable."""
-    if _KEY not in body:
+    if KEY not in body:
         return False
     try:
         top = _TOP.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("not_a_request") from error
-    return top.cache_control is not None or any(_KEY in bytes(each) for each in top.messages[-_TAIL_MESSAGES:])
+    return top.cache_control is not None or any(KEY in bytes(each) for each in top.messages[-_TAIL_MESSAGES:])
 
 
 def lay_out(body: bytes, scope: bytes, memo: Memo | None = None) -> Layout:
@@ -190,11 +190,11 @@ def blocks_in(section: str, piece: bytes) -> list[BlockRead]:
 
 def _block(section: str, role: object, shared: list[Any], block: Any) -> BlockRead:
     key = _PLAIN.encode([*shared, block])
-    if _KEY not in key:
+    if KEY not in key:
         return BlockRead(key, _size(block, key), (), _is_fit(section, role, block))
     key = _PLAIN.encode([*shared, _unmarked(block)])
     # a member that is null is no mark, but a second one of that name must not be added
-    return BlockRead(key, _size(block, key), tuple(_marks_in(block)), fit=False)
+    return BlockRead(key, _size(block, key), tuple(marks_in(block)), fit=False)
 
 
 def _is_fit(section: str, role: object, block: Any) -> bool:
@@ -223,21 +223,6 @@ def _size(block: Any, key: bytes) -> int:
 def _parts(block: Any) -> list[Any]:
     content = block.get("content") if isinstance(block, dict) else None
     return content if isinstance(content, list) else []
-
-
-def _marks_in(block: Any) -> Iterator[Life]:
-    """The lives of the marks on a block and on the parts of its content."""
-    if isinstance(block, dict):
-        life = life_of(block.get("cache_control"))
-        if life is not None:
-            yield life
-        for part in _parts(block):
-            yield from _marks_in(part)
-
-
-def life_of(mark: Any) -> Life | None:
-    """The life a `cache_control` value asks for; None where it is no mark."""
-    return ("1h" if mark.get("ttl") == "1h" else "5m") if isinstance(mark, dict) else None
 
 
 def _unmarked(value: Any) -> Any:

@@ -14,6 +14,9 @@ Fault = Literal[
     "forward_proxy",
     "websocket",
     "unknown_path",
+    "over_budget",
+    "secret_found",
+    "unsearched",
     "busy",
     "stopping",
     "upstream_unreachable",
@@ -22,7 +25,8 @@ Fault = Literal[
     "internal",
 ]
 """foreign_host, foreign_origin: a browser was led here by somebody else's page. forward_proxy: the client believes that
-TokenPak is an HTTP proxy. websocket: only HTTP is spoken. unknown_path: no provider owns the path. busy: too many
+TokenPak is an HTTP proxy. websocket: only HTTP is spoken. unknown_path: no provider owns the path. over_budget: a budget of the user's
+has no room for it. secret_found: it holds what may not leave this machine. unsearched: nobody can tell whether it does. busy: too many
 requests are in flight. stopping: the process ends. upstream_*: no connection, no answer in time, no proper answer.
 internal: a defect of ours."""
 

@@ -60,7 +60,7 @@ def resolved(rules: Iterable[Rule], base: Terms, client: str | None, model: str 
 
 def fits(rule: Rule, client: str | None, model: str | None) -> bool:
     """True when both patterns match. What is not known is the empty name, which `*` matches and no name does."""
-    return _matches(rule.client, client or "") and _matches(rule.model, model or "")
+    return matches(rule.client, client or "") and matches(rule.model, model or "")
 
 
 def refined(terms: Terms, rule: Rule) -> Terms:
@@ -75,7 +75,8 @@ def refined(terms: Terms, rule: Rule) -> Terms:
     return Terms(policy, terms.cache_marks if rule.cache_marks is None else rule.cache_marks)
 
 
-def _matches(pattern: str | None, name: str) -> bool:
+def matches(pattern: str | None, name: str) -> bool:
+    """True where the whole name matches; no pattern fits any."""
     return pattern is None or _compiled(pattern).fullmatch(name) is not None
 
 

@@ -7,11 +7,21 @@ from typing import Literal
 
 import msgspec
 
+from tokenpak.core.ledger import Used
+from tokenpak.core.savings import CacheOrigin, Miss, SavingLine
 from tokenpak.core.usage import Usage
 
 CloseState = Literal["done", "refused", "client_gone", "upstream_failed", "interrupted"]
 """done: the response reached its end. refused: answered here, never sent. client_gone: the client left first.
 upstream_failed: no response, or one cut short. interrupted: the front died; written by the writer on adoption."""
+
+
+FOUND = "found"
+"""The name of secrets and personal data that were found and sent all the same: findings in the body."""
+PAST_WARNING = "budget-warning"
+"""The name of budgets that are past their warning: how many."""
+NOTES = frozenset({FOUND, PAST_WARNING})
+"""Tallies that are no edits: they stand among the passes of a row and are counted there alone."""
 
 
 class RequestOpened(msgspec.Struct, frozen=True, tag="opened"):
@@ -29,6 +39,7 @@ class RequestOpened(msgspec.Struct, frozen=True, tag="opened"):
     session: str | None = None
     model_asked: str | None = None
     stream: bool | None = None
+    project: str | None = None
 
 
 class PassTally(msgspec.Struct, frozen=True):
@@ -44,7 +55,8 @@ class RequestClosed(msgspec.Struct, frozen=True, tag="closed"):
     compression: "worker", "planned" (the front re-applied the plan), "literal", or "unread" (never a candidate).
     reason: why compression was not "worker", one word. counter: tokenizer of the pass tallies, or "estimate".
     usage_basis: "provider" when the provider reported usage; "count" when the response answers a question for a count,
-    so that nothing was used; else None. attempts: upstream requests made.
+    so that nothing was used; "estimate" when no usage was told and `usage` is an output made from the size of the words
+    that passed; else None. attempts: upstream requests made.
     """
 
     id: str
@@ -71,6 +83,14 @@ class RequestClosed(msgspec.Struct, frozen=True, tag="closed"):
     first_byte_ms: float | None = None
     total_ms: float | None = None
     added_ms: float | None = None
+    cache_origin: CacheOrigin | None = None
+    cost_nanos: int | None = None
+    price_id: str | None = None
+    factor: float | None = None
+    expected: Used | None = None
+    miss: Miss | None = None
+    miss_tokens: int | None = None
+    savings: tuple[SavingLine, ...] = ()
 
 
 Event = RequestOpened | RequestClosed

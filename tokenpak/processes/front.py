@@ -30,12 +30,17 @@ from tokenpak.proxy.app import App
 from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.room import Room
 from tokenpak.proxy.server import Server, configuration
+from tokenpak.services.accounts import Accounts
+from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Dispatch, Limits
 from tokenpak.services.marks import CacheMarks
 from tokenpak.services.memory import PlanMemory
 from tokenpak.services.pool import WorkerPool
+from tokenpak.services.prices import PricesInForce
 from tokenpak.services.record import Recorder
+from tokenpak.services.redaction import Redaction
 from tokenpak.services.upstream import Upstream, base_of, trust
+from tokenpak.tip.errors import envelope
 from tokenpak.tip.ids import RANDOM_BYTES, uuid7
 
 FILES = 65536
@@ -64,14 +69,21 @@ async def serve(settings: Settings, slot: int) -> Exit:
     identity = uuid4()
     async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool:
         memory = PlanMemory(settings.paths.plans / "plans", settings.plan_memory_bytes)
-        dispatch = Dispatch(pool, memory, Limits(settings.terms, settings.rules))
-        upstream, marks = _upstream(settings), CacheMarks()
+        prices = PricesInForce(settings)
+        accounts = Accounts(prices)
+        dispatch = Dispatch(pool, memory, Limits(settings.terms, settings.rules), accounts.learned)
+        upstream, marks = _upstream(settings), CacheMarks(prices=prices.of_marks)
+        budgets = Budgets(settings.budgets, prices, settings.paths.spend)
+        redaction = Redaction(settings.redaction, settings.paths.redaction_key)
         room = Room(
             front=str(identity),
             upstreams={name: base_of(url) for name, url in settings.upstreams.items()},
             upstream=upstream,
             dispatch=dispatch,
             marks=marks,
+            accounts=accounts,
+            budgets=budgets,
+            redaction=redaction,
             recorder=recorder,
             now_ns=time.time_ns,
             new_id=_new_id,
@@ -82,7 +94,8 @@ async def serve(settings: Settings, slot: int) -> Exit:
         listening = configuration(f"fd://{os.dup(0)}", settings.keep_alive_s, settings.header_limit_bytes)
         server = Server(app, listening)
         counted = {"server": server, "app": app, "upstream": upstream, "recorder": recorder, "dispatch": dispatch}
-        statistics = _Statistics(slot, {**counted, "marks": marks, "pool": pool})
+        counted |= {"marks": marks, "accounts": accounts, "budgets": budgets, "redaction": redaction, "pool": pool}
+        statistics = _Statistics(slot, counted)
         try:
             return await _Front(settings, slot, server, app).live(upstream, statistics)
         finally:
@@ -141,6 +154,9 @@ class _Front(NamedTuple):
         return Exit.DRAIN_CUT
 
 
+_NOTHING_ELSE = msgspec.json.encode(envelope("tip.protocol.unknown-method", "Nothing is here. Ask GET /statistics."))
+
+
 class _Statistics:
     """The application behind a slot's own socket: what each part of the process counts, as one JSON object."""
 
@@ -151,7 +167,7 @@ class _Statistics:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         found = scope["raw_path"] == b"/statistics" and scope["method"] in {"GET", "HEAD"}
-        body = self._report() if found else b"{}"
+        body = self._report() if found else _NOTHING_ELSE
         lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200 if found else 404, "headers": lines})
         await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -20,7 +20,7 @@ import structlog
 import zmq
 
 from tokenpak.config.paths import Paths
-from tokenpak.config.settings import read_settings
+from tokenpak.config.settings import Settings, read_settings
 from tokenpak.ipc import endpoints
 from tokenpak.ipc.event_frames import (
     MAX_EVENTS,
@@ -36,6 +36,7 @@ from tokenpak.processes.lifecycle import Exit, Stop, stop_by_exception
 from tokenpak.processes.logs import write_log_to_stderr
 from tokenpak.telemetry.adoption import Adoption, AdoptionStatistics
 from tokenpak.telemetry.book import Book, BookStatistics
+from tokenpak.telemetry.retention import Keep, Retention, RetentionStatistics
 
 BATCH = 200
 """Most events in one transaction. It is committed once another whole message might not fit."""
@@ -76,15 +77,17 @@ class WriterStatistics(msgspec.Struct, frozen=True):
     degraded: str | None
     book: BookStatistics
     adoption: AdoptionStatistics
+    retention: RetentionStatistics
 
 
 class Writer:
     """Between the socket and the store. One thread only."""
 
-    def __init__(self, paths: Paths, socket: zmq.Socket[bytes]) -> None:
+    def __init__(self, paths: Paths, keep: Keep, socket: zmq.Socket[bytes]) -> None:
         self._socket = socket
         self._book = Book(paths.database)
         self._adoption = Adoption(paths.journal, self._book)
+        self._retention = Retention(keep)
         self._queue: list[Envelope] = []
         self._owed: list[tuple[bytes, bytes, int]] = []
         self._flush_at = 0.0
@@ -100,6 +103,8 @@ class Writer:
             if self._full() or time.monotonic() >= self._flush_at:
                 self._flush()
             more = self._adoption.step()
+            if not self._queue:
+                self._book.trim(self._retention)
             self._tell()
         self._drain(time.monotonic() + DRAIN_S)
 
@@ -113,6 +118,7 @@ class Writer:
             degraded=self._degraded(),
             book=self._book.statistics(),
             adoption=self._adoption.statistics(),
+            retention=self._retention.statistics(),
         )
 
     def _wait(self, longest: float) -> None:
@@ -193,7 +199,7 @@ def main() -> int:
         try:
             stop_by_exception()
             write_log_to_stderr()
-            work = thread.submit(serve, read_settings(os.environ).paths, stopping)
+            work = thread.submit(serve, read_settings(os.environ), stopping)
             while not work.done():
                 # A signal may be taken by another thread; the handler then runs when this one wakes up by itself.
                 wait([work], timeout=IDLE_S)
@@ -206,7 +212,7 @@ def main() -> int:
     return Exit.DONE
 
 
-def serve(paths: Paths, stopping: threading.Event) -> None:
+def serve(settings: Settings, stopping: threading.Event) -> None:
     """Migrate the store, then bind the socket, then write until `stopping`."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.ROUTER)
@@ -214,8 +220,8 @@ def serve(paths: Paths, stopping: threading.Event) -> None:
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        writer = Writer(paths, socket)
-        endpoints.bind(socket, paths.writer_sock)
+        writer = Writer(settings.paths, Keep(settings.keep_days, settings.keep_bytes), socket)
+        endpoints.bind(socket, settings.paths.writer_sock)
         writer.run(stopping)
     finally:
         socket.close(linger=FLUSH_MS)

@@ -2,7 +2,7 @@
 
     receive   take the head; the body follows when it is wanted
     identify  who is calling, under which ids
-    admit     may it come in
+    admit     may it come in; what needs its body for that (proxy/guard) is asked when compress has it
     route     which provider owns the path
     compress  read the body where it can be read, and let dispatch edit it
     mark      add cache marks, where the client's own leave the tail of a conversation uncovered
@@ -28,12 +28,14 @@ from tokenpak.core.refusal import Fault, Refuse
 from tokenpak.core.route import Route, resolve
 from tokenpak.core.usage import EchoWatch, NoEcho, Observation, Tap, tap_for
 from tokenpak.ipc.events import CloseState, RequestClosed
-from tokenpak.proxy import refuse, row
+from tokenpak.proxy import guard, refuse, row
 from tokenpak.proxy.body import Body, ClientGone, plain
 from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.defect import report
+from tokenpak.proxy.guard import TurnedAway
 from tokenpak.proxy.relay import Relay
 from tokenpak.proxy.room import Room
+from tokenpak.services.accounts import Told
 from tokenpak.services.upstream import Base, Whole
 from tokenpak.tip import headers as tip
 
@@ -121,20 +123,31 @@ class Exchange:
         return None
 
     async def compress(self, route: Route, lines: list[Line]) -> tuple[list[Line], bytes | None]:
-        """Lines and body as they go on; None for a body that streams through. Raises ClientGone while it comes in."""
+        """Lines and body as they go on; None for a body that streams through. Raises ClientGone while it comes in, and
+        TurnedAway for what it holds.
+        """
         course, cap = self.course, self._room.read_cap
-        raw = await self._body.whole(cap) if route.format or self._is_short() else None
+        kind = self._values.get(b"content-type", b"")
+        held = guard.holds(self._room, course, kind)
+        raw = await self._body.whole(cap) if route.format or held or self._is_short() else None
+        if raw is None and held:
+            raise guard.unsearched(course, f"it is larger than {cap:,} bytes (read_cap_bytes)")
         if raw is None:
             course.why_unread = "too_large" if route.format else None
             return lines, None
         course.read_at = trio.current_time()
         course.size_in = course.size_out = len(raw)
         text = await plain(raw, self._values.get(b"content-encoding"), cap)
+        if text is None and held:
+            raise guard.unsearched(course, "its content coding cannot be undone")
+        clean = guard.search(self._room, course, text, kind) if text is not None else raw
         if route.format is None or text is None:
             course.why_unread = "coded" if text is None else None
-            return lines, raw
+            return (lines, raw) if clean is text or text is None else (resized(lines, len(clean)), clean)
         client = course.client.name if course.client else None
-        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, text, client)
+        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, clean, client)
+        if done.worker_ms is not None:
+            self._own_lines.append(tip.compression_line((done.queue_ms or 0.0) + done.worker_ms))
         if done.body is text:
             return lines, raw
         return resized(lines, len(done.body)), done.body
@@ -148,7 +161,7 @@ class Exchange:
         if not supported(route.provider, base.url.host):
             return lines, body
         marked = self._room.marks.place(done.body, about.model or "")
-        self.course.marks = marked.marks
+        self.course.marks = marked
         return (resized(lines, len(marked.body)), marked.body) if marked.marks else (lines, body)
 
     async def send(self, route: Route, base: Base, lines: list[Line], body: bytes | None) -> httpx.Response:
@@ -173,6 +186,7 @@ class Exchange:
         self._relay = Relay(response, self._own_lines)
         self.course.status = response.status_code
         self.course.passed_at = trio.current_time()
+        self._open_account(route, response)
         await self._relay.pass_on(self._send, self._tap)
         self._over = True
         self.course.state = "done"
@@ -189,6 +203,10 @@ class Exchange:
         seen = self._tap.close() if self._tap else Observation()
         if seen.echo and course.compressed is not None and course.compressed.session is not None:
             self._room.dispatch.echoed(course.compressed.session)
+        if course.route is not None and course.passed_at is not None:
+            model = course.compressed.outline.model if course.compressed and course.compressed.outline else None
+            course.settled = self._room.accounts.settle(course.account, course.route.provider, model or "", seen)
+        guard.settle(self._room, course)
         return row.closed(course, seen, self._room.now_ns())
 
     def record(self, closed: RequestClosed) -> None:
@@ -207,6 +225,7 @@ class Exchange:
             try:
                 lines, body = await self.compress(route, forwarded(self._lines, self._values, base.host))
                 self._open_row()
+                guard.reserve(self._room, self.course, body, self._size(body))
                 lines, body = self.mark(route, base, lines, body)
                 response = await self.send(route, base, lines, body)
                 try:
@@ -215,6 +234,8 @@ class Exchange:
                     await response.aclose()
             except ClientGone:
                 self.course.state = "client_gone"
+            except TurnedAway as away:
+                await self._refuse(away.refuse)
             except httpx.TransportError as error:
                 self.course.state = "upstream_failed"
                 self.course.fault = fault_of(error)
@@ -250,6 +271,26 @@ class Exchange:
             elif (event := self._relay.last_event(refused, self._format)) is not None:
                 await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
+    def _open_account(self, route: Route, response: httpx.Response) -> None:
+        """Of a request that was answered, and whose body was read; a count and a pre-warm save nobody anything."""
+        done, marks = self.course.compressed, self.course.marks
+        footprint = done.footprint if done else None
+        if not response.is_success or done is None or done.outline is None or footprint is None or not done.claims:
+            return
+        ours = marks.places if marks is not None else ()
+        if marks is not None and ours and marks.blocks != len(footprint.blocks):
+            return  # which block a mark of ours stands on is then not known: what it does is nobody's
+        told = Told(
+            route.provider,
+            self._room.upstreams[route.provider].url.host,
+            done.outline,
+            footprint,
+            ours,
+            hash((self._values.get(b"authorization"), self._values.get(b"x-api-key"))),
+            done.patch.counted if done.patch else None,
+        )
+        self.course.account = self._room.accounts.open(told)
+
     def _open_row(self) -> None:
         if not self._open:
             self._open = True
@@ -259,6 +300,11 @@ class Exchange:
         if b"transfer-encoding" in self._values:
             return False
         return int(self._values.get(b"content-length", b"0")) <= SHORT
+
+    def _size(self, body: bytes | None) -> int:
+        """Bytes of the body that goes out; of an upload as many as it declares, or at most as are read."""
+        declared = int(self._values.get(b"content-length", b"%d" % self._room.read_cap))
+        return declared if body is None else len(body)
 
     @property
     def _format(self) -> Format | None:

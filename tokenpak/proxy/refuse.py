@@ -52,6 +52,25 @@ _CASES: dict[Fault, _Case] = {
         "No provider owns the path {detail!r}. Put the provider before it, as in /anthropic/…, /openai/…, /google/…, "
         "/ollama/… or /<name of a configured upstream>/….",
     ),
+    # Nothing that a client would send again: the SDKs retry 408, 409, 429 and 5xx, and take 401 and 403 for a matter of
+    # the login.
+    "over_budget": _Case(
+        402,
+        "billing_error",
+        "Not sent, because of a spending limit of yours: {detail}; in TokenPak's configuration. Nothing was charged.",
+    ),
+    "secret_found": _Case(
+        400,
+        "invalid_request_error",
+        "Not sent, because it holds what must not leave this machine: {detail}. Take it out of the conversation, or "
+        "change [redaction] in TokenPak's configuration.",
+    ),
+    "unsearched": _Case(
+        400,
+        "invalid_request_error",
+        "Not sent, because it cannot be searched for secrets: {detail}. Send it smaller and without content coding, or "
+        "change [redaction] in TokenPak's configuration.",
+    ),
     "busy": _Case(
         503,
         "overloaded_error",
@@ -87,7 +106,13 @@ _CASES: dict[Fault, _Case] = {
 
 _LONGEST_DETAIL = 200
 
-_GOOGLE_STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 426: "FAILED_PRECONDITION"}
+_GOOGLE_STATUS = {
+    400: "INVALID_ARGUMENT",
+    402: "FAILED_PRECONDITION",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    426: "FAILED_PRECONDITION",
+}
 _GOOGLE_STATUS |= {500: "INTERNAL", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
 
 _MALFORMED = {

@@ -6,8 +6,15 @@ from typing import Protocol
 
 import httpx
 
+from tokenpak.core.budget import Refused
 from tokenpak.core.patch import Format
+from tokenpak.core.redact import Verdict
+from tokenpak.core.redaction_terms import Terms
+from tokenpak.core.usage import Observation
 from tokenpak.ipc.events import Event
+from tokenpak.services import budgets
+from tokenpak.services.accounts import Account, Opened, Told
+from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import Marked
 from tokenpak.services.upstream import Base
@@ -30,6 +37,36 @@ class Marking(Protocol):
         """The body with cache marks; the same object without. Never raises for a body's sake."""
 
 
+class Accounting(Protocol):
+    """`services.accounts.Accounts`, as far as an exchange needs it."""
+
+    def open(self, told: Told) -> Opened:
+        """The account of a request whose response begins now."""
+
+    def settle(self, opened: Opened | None, provider: str, model: str, seen: Observation) -> Account:
+        """The account at the end of a request that was sent."""
+
+
+class Spending(Protocol):
+    """`services.budgets.Budgets`, as far as an exchange needs it."""
+
+    def reserve(self, spending: budgets.Spending) -> Reservation | Refused | None:
+        """Money for a request, or why there is none; None where no budget is for it."""
+
+    def settle(self, reservation: Reservation, cost: int | None) -> None:
+        """The request has ended, for so many nano-dollars; None: nobody said."""
+
+
+class Searching(Protocol):
+    """`services.redaction.Redaction`, as far as an exchange needs it."""
+
+    def terms(self, client: str | None) -> Terms:
+        """What is looked for in a client's requests."""
+
+    def search(self, fmt: Format | None, body: bytes, client: str | None) -> Verdict:
+        """What becomes of a body."""
+
+
 class Recording(Protocol):
     """`services.record.Recorder`, as far as an exchange needs it."""
 
@@ -49,6 +86,9 @@ class Room:
     upstream: httpx.AsyncBaseTransport
     dispatch: Compressing
     marks: Marking
+    accounts: Accounting
+    budgets: Spending
+    redaction: Searching
     recorder: Recording
     now_ns: Callable[[], int]
     new_id: Callable[[], str]

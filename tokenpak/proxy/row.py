@@ -6,15 +6,21 @@ Missing is None, never 0.
 
 from dataclasses import dataclass, field
 
+import msgspec
 import trio
 
+from tokenpak.core import redact
 from tokenpak.core.client import Client
 from tokenpak.core.patch import Patch
+from tokenpak.core.redact import Blocked, Clean, Redacted, Verdict, Warned
 from tokenpak.core.refusal import Fault
 from tokenpak.core.route import Route
 from tokenpak.core.usage import Observation
-from tokenpak.ipc.events import CloseState, PassTally, RequestClosed, RequestOpened
+from tokenpak.ipc.events import FOUND, PAST_WARNING, CloseState, PassTally, RequestClosed, RequestOpened
+from tokenpak.services.accounts import Account, Opened
+from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
+from tokenpak.services.marks import Marked
 
 MARKS = "cache-marks"
 """The name of cache marks among the passes of a row."""
@@ -26,7 +32,7 @@ class Course:
 
     read_at: the body was in. sent_at: the way to the provider began. head_at: the head of the response came.
     passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
-    marks: cache marks of ours in the body that was sent.
+    marks: cache marks of ours in the body that was sent. verdict: on what was found in it. reservation: money held. account: opened at the response's head, settled at its end.
     """
 
     id: str
@@ -39,7 +45,11 @@ class Course:
     route: Route | None = None
     compressed: Compressed | None = None
     why_unread: str | None = None
-    marks: int = 0
+    marks: Marked | None = None
+    verdict: Verdict | None = None
+    reservation: Reservation | None = None
+    account: Opened | None = None
+    settled: Account = field(default_factory=Account)
     fault: Fault | None = None
     status: int | None = None
     size_in: int | None = None
@@ -69,6 +79,7 @@ def opened(course: Course, front: str) -> RequestOpened:
         session=(client.session if client else None) or (course.compressed.session if course.compressed else None),
         model_asked=outline.model if outline else None,
         stream=outline.stream if outline else None,
+        project=outline.project if outline else None,
     )
 
 
@@ -91,7 +102,7 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         bytes_response=course.size_back,
         compression=done.how if done else "unread",
         reason=done.reason if done else course.why_unread,
-        passes=_passes(claimed, course.marks),
+        passes={**_passes(claimed, course.marks.marks if course.marks else 0), **_guarded(course)},
         counter=claimed.counter if claimed else None,
         plan_hash=patch.plan.hex() if patch else None,
         defects=patch.defects if patch else 0,
@@ -101,6 +112,7 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         first_byte_ms=_ms(course.sent_at, course.head_at),
         total_ms=_ms(course.began, trio.current_time()),
         added_ms=_added_ms(course),
+        **msgspec.structs.asdict(course.settled),
     )
 
 
@@ -108,6 +120,19 @@ def _passes(patch: Patch | None, marks: int) -> dict[str, PassTally]:
     """What passes did, and how many cache marks were placed: an edit of its own kind, which removes no token."""
     passes = {tally.name: PassTally(tally.edits, tally.saved) for tally in patch.tallies} if patch else {}
     return {**passes, MARKS: PassTally(marks, 0)} if marks else passes
+
+
+def _guarded(course: Course) -> dict[str, PassTally]:
+    """What was redacted, found and warned of; none of it removes a token."""
+    counts = {PAST_WARNING: len(course.reservation.warned) if course.reservation else 0}
+    match course.verdict:
+        case Warned(found):
+            counts[FOUND] = found.total()
+        case Redacted(_, edits, found):
+            counts |= {redact.KIND: len(edits), FOUND: found.total()}
+        case Clean() | Blocked() | None:
+            pass
+    return {name: PassTally(count, 0) for name, count in counts.items() if count}
 
 
 def _told(seen: Observation) -> str | None:

@@ -4,18 +4,24 @@ All state here is a saving of time. What was read of a body's units, where chang
 conversations walked last are kept within bounds; with any of it gone the same patch comes out, later.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
 from typing import Protocol
 
-from tokenpak.core.body import Unit, Unreadable, read
+import msgspec
+
+from tokenpak.core.body import Unit, Unreadable, View, read
+from tokenpak.core.body.model import blocks_of
 from tokenpak.core.conversation import Conversation
+from tokenpak.core.footprint import footprint_of
 from tokenpak.core.lines import Lines, taken_apart
 from tokenpak.core.patch import Change, Edit, Job, Patch
-from tokenpak.core.pipeline import decide, patch_of, untouched
+from tokenpak.core.pipeline import CHARS_PER_TOKEN, decide, patch_of, untouched
 from tokenpak.core.plan import plan_of
 from tokenpak.core.splice import BadEdits
 from tokenpak.services.newest import Newest
+from tokenpak.services.tokens import ESTIMATE
 
 UNIT_BYTES = 24 * 2**20
 PLACED_BLOCKS = 8192
@@ -25,6 +31,9 @@ CONVERSATION_CHARS = 12 * 2**20
 _UNIT_COST = 512
 """Characters that stand for a unit's own size in the bound."""
 
+
+_SIGNED = re.compile(rb'"(?:signature|encrypted_content)": ?"([^"\\]*)"')
+"""What a provider signs or seals for itself in a model's thinking. In a text the quotation marks would be escaped."""
 
 _Where = tuple[bytes, int]
 _Placed = tuple[tuple[Change, ...], tuple[Edit, ...]]
@@ -66,7 +75,21 @@ class Compressor:
         except BadEdits:
             return untouched(body, "bad_plan", self._counter.name)
         self._keep(decided.conversation)
-        return patch
+        counted = self._counted(view, body) if job.count else None
+        footprint = footprint_of(view, decided.decisions)
+        return msgspec.structs.replace(patch, footprint=footprint, counted=counted)
+
+    def _counted(self, view: View, body: bytes) -> int | None:
+        """Tokens of a request as it came, from its texts; what is no text is taken by its size, signatures left out, which
+        no model reads. None without vocabulary.
+        """
+        if self._counter.name == ESTIMATE:
+            return None
+        texts = [text.text for block in blocks_of(view) for text in block.texts]
+        rest = (
+            sum(block.size for block in blocks_of(view)) - sum(map(len, texts)) - sum(map(len, _SIGNED.findall(body)))
+        )
+        return sum(map(self._counter.at_most, texts)) + max(0, rest) // CHARS_PER_TOKEN
 
     def _keep(self, conversation: Conversation) -> None:
         """Newest first; the oldest go when there are too many or they hold too much."""

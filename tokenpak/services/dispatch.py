@@ -12,7 +12,8 @@ import msgspec
 import trio
 
 from tokenpak.core.body import Outline, Unreadable, View, outline, read
-from tokenpak.core.patch import Form, Format, Job, Patch, Policy
+from tokenpak.core.footprint import footprint_of
+from tokenpak.core.patch import Footprint, Form, Format, Job, Patch, Policy
 from tokenpak.core.pipeline import CHARS_PER_TOKEN, patch_of, replay
 from tokenpak.core.plan import plan_of
 from tokenpak.core.rules import Rule, Terms, resolved
@@ -34,7 +35,8 @@ class Compressed(msgspec.Struct, frozen=True):
     """A body ready to be sent. body: the same object when nothing was edited. reason: why no worker's answer was used.
 
     outline: what the body says of itself, None where it cannot be read. claims: False for a count or a pre-warm, which
-    save nobody anything. cache_marks: may cache marks be placed in it, by the rules for its client and model.
+    save nobody anything. cache_marks: may cache marks be placed in it, by the rules for its client and model. unedited: the
+    footprint of a body that no patch was asked for.
     """
 
     body: bytes
@@ -46,6 +48,12 @@ class Compressed(msgspec.Struct, frozen=True):
     worker_ms: float | None = None
     claims: bool = True
     cache_marks: bool = True
+    unedited: Footprint | None = None
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The request as a provider's cache sees it, where it could be read."""
+        return self.patch.footprint if self.patch else self.unedited
 
     @property
     def session(self) -> str | None:
@@ -60,6 +68,16 @@ class Pool(Protocol):
         """A patch, or why there is none."""
 
 
+class Learning(Protocol):
+    """`services.learned.Learned`, as far as dispatch needs it."""
+
+    def allows(self, model: str) -> bool:
+        """False while new edits are stopped for a model."""
+
+    def wants(self, model: str, size: int) -> bool:
+        """Whether a request of so many bytes is worth counting whole."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """base and rules: on what terms a request is compressed. patience_s: how long a request waits for a worker whose
     original may not fit its model, being beyond about window_tokens.
@@ -71,11 +89,24 @@ class Limits(msgspec.Struct, frozen=True):
     patience_s: float = 10.0
 
 
+class _Untaught:
+    """Knows nothing of any model, and learns nothing."""
+
+    def allows(self, _model: str) -> bool:
+        return True
+
+    def wants(self, _model: str, _size: int) -> bool:
+        return False
+
+
+_UNTAUGHT: Learning = _Untaught()
+
+
 class Dispatch:
     """Compression as a step of a request."""
 
-    def __init__(self, pool: Pool, memory: PlanMemory, limits: Limits) -> None:
-        self._pool, self._memory, self._limits = pool, memory, limits
+    def __init__(self, pool: Pool, memory: PlanMemory, limits: Limits, learned: Learning = _UNTAUGHT) -> None:
+        self._pool, self._memory, self._limits, self._learned = pool, memory, limits, learned
         self._counts = {"worker": 0, "planned": 0, "literal": 0, "unread": 0, "garbled": 0, "missed": 0, "defects": 0}
 
     async def compress(self, fmt: Format, kind: str, body: bytes, client: str | None = None) -> Compressed:
@@ -93,12 +124,12 @@ class Dispatch:
 
     async def _on_terms(self, policy: Policy, fmt: Format, kind: str, body: bytes, about: Outline) -> Compressed:
         smallest = CHARS_PER_TOKEN * min(policy.floor_tokens, _LONGEST_FLOOR)
+        turn = _is_a_turn(kind, about)
         if len(body) < smallest and not self._memory.forms(about.family):
-            return Compressed(body, "literal", "below_floor", outline=about)
+            told = _footprint(fmt, body) if turn else None
+            return Compressed(body, "literal", "below_floor", outline=about, claims=turn, unedited=told)
         found = await self._asked(policy, fmt, body, about)
-        if _is_a_turn(kind, about):
-            return self._committed(found, fmt, body, about)
-        return msgspec.structs.replace(found, claims=False)
+        return self._committed(found, fmt, body, about) if turn else msgspec.structs.replace(found, claims=False)
 
     def _committed(self, found: Compressed, fmt: Format, body: bytes, about: Outline) -> Compressed:
         """What is sent, remembered; where a request that was quicker sent the same blocks otherwise, theirs holds."""
@@ -117,13 +148,14 @@ class Dispatch:
         return {**self._counts, **{f"memory_{name}": n for name, n in self._memory.statistics().items()}}
 
     async def _asked(self, policy: Policy, fmt: Format, body: bytes, about: Outline) -> Compressed:
-        forms = self._memory.forms(about.family)
-        if self._memory.stopped(about.family):
+        forms, model = self._memory.forms(about.family), about.model or ""
+        if self._memory.stopped(about.family) or not self._learned.allows(model):
             policy = msgspec.structs.replace(policy, level="off")
-        answer = await self._pool.ask(Job(fmt, policy, forms), body, about.family)
+        job = Job(fmt, policy, forms, self._learned.wants(model, len(body)))
+        answer = await self._pool.ask(job, body, about.family)
         if isinstance(answer, Missed):
             self._counts["missed"] += 1
-            return await self._unanswered(Job(fmt, policy, forms), body, about, answer)
+            return await self._unanswered(job, body, about, answer)
         return self._believed(body, about, answer) or self._replayed(fmt, body, about, forms, "garbled")
 
     def _believed(self, body: bytes, about: Outline, answer: Answer) -> Compressed | None:
@@ -154,7 +186,9 @@ class Dispatch:
     def _replayed(self, fmt: Format, body: bytes, about: Outline, forms: tuple[Form, ...], why: str) -> Compressed:
         try:
             view: View = read(fmt, body)
-            patch = patch_of(body, replay(view, plan_of(forms)), _ESTIMATE)
+            decisions = replay(view, plan_of(forms))
+            patch = patch_of(body, decisions, _ESTIMATE)
+            patch = msgspec.structs.replace(patch, footprint=footprint_of(view, decisions))
             sent = apply_edits(body, patch.edits)
         except Unreadable as unreadable:
             return Compressed(body, "unread", str(unreadable), outline=about)
@@ -170,3 +204,12 @@ class Dispatch:
 def _is_a_turn(kind: str, about: Outline) -> bool:
     """True when the provider answers and remembers this body: a count and a pre-warm get edits but leave no plan."""
     return kind != "count_tokens" and about.max_tokens != 0
+
+
+def _footprint(fmt: Format, body: bytes) -> Footprint | None:
+    """That of a body that goes as it came; None where it cannot be read."""
+    try:
+        view = read(fmt, body)
+    except Unreadable:
+        return None
+    return footprint_of(view, replay(view, {}))

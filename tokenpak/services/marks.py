@@ -18,8 +18,8 @@ from collections.abc import Callable
 import msgspec
 
 from tokenpak.core.body import Unreadable
-from tokenpak.core.breakpoints import LIFE, Decision, Evidence, NotProved, decide, marked
-from tokenpak.core.ledger import LIFE_S, Entry
+from tokenpak.core.breakpoints import LIFE, Decision, Evidence, NotProved, Terms, decide, marked
+from tokenpak.core.ledger import LIFE_S, PRICES, Entry, Prices, minimum_of
 from tokenpak.core.places import Layout, Place, lay_out, seems_covered
 from tokenpak.services.newest import Newest
 
@@ -32,10 +32,16 @@ ELEMENTS = 16_384
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A body to be sent. body: the same object without marks. marks: how many of ours it carries."""
+    """A body to be sent. body: the same object without marks. places: of which of its `blocks` blocks carry one of ours."""
 
     body: bytes
-    marks: int = 0
+    places: tuple[int, ...] = ()
+    blocks: int = 0
+
+    @property
+    def marks(self) -> int:
+        """How many of ours it carries."""
+        return len(self.places)
 
 
 class _Line:
@@ -63,11 +69,16 @@ class _Line:
             self.credit = (self.credit or 0.0) + gain
 
 
-class CacheMarks:
-    """Places marks in Anthropic requests. `clock`: seconds, never going back."""
+def usual(_model: str) -> Prices:
+    """The usual relative prices, for any model."""
+    return PRICES
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+
+class CacheMarks:
+    """Places marks in Anthropic requests. `clock`: seconds, never going back. prices: a model's, relative ones."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, prices: Callable[[str], Prices] = usual) -> None:
+        self._clock, self._prices = clock, prices
         self._ends: Newest[bytes, _Line] = Newest(ENDS)
         self._entries: Newest[bytes, Entry] = Newest(ENTRIES)
         self._elements: Newest[bytes, tuple[Place, ...]] = Newest(ELEMENTS)
@@ -88,7 +99,7 @@ class CacheMarks:
             return self._counted("unread", Marked(body))
         except NotProved:
             return self._counted("defects", Marked(body))
-        return self._counted(decision.why, Marked(out, len(decision.marks)))
+        return self._counted(decision.why, Marked(out, decision.marks, len(layout.places)))
 
     def statistics(self) -> dict[str, int]:
         """Requests seen, marks placed, and why not; marks that could not be proved; what is held."""
@@ -102,7 +113,8 @@ class CacheMarks:
         now, digests = self._clock(), [place.prefix.digest for place in layout.places]
         seen, line = self._line(digests, now)
         entries = {digest: self._entries[digest] for digest in digests if digest in self._entries}
-        decision = decide(layout, Evidence(entries, seen, line.continued, line.missed, line.credit), model, now)
+        evidence = Evidence(entries, seen, line.continued, line.missed, line.credit)
+        decision = decide(layout, evidence, Terms(self._prices(model), minimum_of(model)), now)
         line.account(decision.gain)
         self._ends[digests[-1]] = line
         for digest, entry in decision.entries.items():

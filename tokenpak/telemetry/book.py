@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tokenpak.ipc.events import Envelope
 from tokenpak.telemetry import ingest
+from tokenpak.telemetry.retention import Retention
 from tokenpak.telemetry.store import Failure, StoreUnusableError, close_store, failure_of, open_store
 
 REOPEN_S = 10.0
@@ -77,6 +78,11 @@ class Book:
             return False
         self._interrupted += counts[0]
         return True
+
+    def trim(self, retention: Retention) -> None:
+        """Take one step of deleting what is too old or too much, if one is due. It delays a batch by a few milliseconds."""
+        if retention.due() and self._transact(retention.step) is not None:
+            retention.refused()
 
     def fronts_with_open_rows(self) -> list[bytes]:
         """None of them while the store cannot be used."""

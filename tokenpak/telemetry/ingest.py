@@ -15,11 +15,21 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from tokenpak.ipc.events import Envelope, RequestClosed, RequestOpened
-from tokenpak.telemetry.tables import INTERRUPTED, OPEN, PASS_LINES, REQUESTS
+from tokenpak.core.ledger import Used
+from tokenpak.ipc.events import NOTES, Envelope, RequestClosed, RequestOpened
+from tokenpak.telemetry.tables import INTERRUPTED, OPEN, PASS_LINES, REQUESTS, SAVINGS
 
 Columns = dict[str, Any]
 """Values of a row by column name."""
+
+EXPECTED = {
+    "uncached": "expected_uncached",
+    "read": "expected_cache_read",
+    "write_5m": "expected_cache_write_5m",
+    "write_1h": "expected_cache_write_1h",
+    "write_other": "expected_cache_write_other",
+}
+"""The columns of what the cache model expected, by class of ledger.Used."""
 
 
 class Known(NamedTuple):
@@ -32,7 +42,8 @@ class Known(NamedTuple):
 
 
 class Writes(msgspec.Struct, frozen=True):
-    """What a batch comes to: new rows, halves of known rows (with their `id`), lines of passes.
+    """What a batch comes to: new rows, halves of known rows (with their `id`), lines of passes, lines of
+    savings.
 
     unlined: requests whose lines are replaced. repeated: events that change nothing. foreign: see the head of this file.
     """
@@ -41,6 +52,7 @@ class Writes(msgspec.Struct, frozen=True):
     openings: list[Columns]
     closings: list[Columns]
     lines: list[Columns]
+    savings: list[Columns]
     unlined: list[str]
     repeated: int
     foreign: int
@@ -55,7 +67,7 @@ def merge(events: Iterable[Envelope], known: Mapping[str, Known]) -> Writes:
             drafts[request] = _Draft(known.get(request), envelope.front.hex())
         drafts[request].take(envelope)
     writes = Writes(
-        [], [], [], [], [], sum(d.repeated for d in drafts.values()), sum(d.foreign for d in drafts.values())
+        [], [], [], [], [], [], sum(d.repeated for d in drafts.values()), sum(d.foreign for d in drafts.values())
     )
     for request, draft in drafts.items():
         _add(writes, request, draft)
@@ -71,7 +83,9 @@ def write(connection: Connection, events: Sequence[Envelope]) -> Writes:
         (_UPDATE_OPENING, writes.openings),
         (_UPDATE_CLOSING, writes.closings),
         (_DELETE_LINES, [{"request": request} for request in writes.unlined]),
+        (_DELETE_SAVINGS, [{"request": request} for request in writes.unlined]),
         (_INSERT_LINE, writes.lines),
+        (_INSERT_SAVING, writes.savings),
     ):
         if rows:
             connection.execute(statement, rows)
@@ -139,6 +153,8 @@ def _add(writes: Writes, request: str, draft: _Draft) -> None:
             {"request_id": request, "name": name, "edits": tally.edits, "saved": tally.saved}
             for name, tally in passes.items()
         )
+        savings = closing.pop("savings")
+        writes.savings.extend({"request_id": request, **msgspec.structs.asdict(line)} for line in savings)
         if known and known.closed_seq is not None:
             writes.unlined.append(request)
     if known is None:
@@ -160,13 +176,17 @@ def _opening_columns(event: RequestOpened, seq: int) -> Columns:
 
 def _closing_columns(event: RequestClosed, seq: int) -> Columns:
     columns = msgspec.structs.asdict(event)
-    del columns["id"], columns["usage"]
+    del columns["id"], columns["usage"], columns["expected"]
+    expected = msgspec.structs.asdict(event.expected) if event.expected else dict.fromkeys(Used.__struct_fields__)
+    for name, tokens in expected.items():
+        columns[EXPECTED[name]] = tokens
     for name, count in msgspec.structs.asdict(event.usage).items():
         columns[f"tokens_{name}"] = count
     # Without a counter nobody counted, and the sums of nothing are not zero but unknown.
     counted = event.counter is not None
-    columns["edits"] = sum(tally.edits for tally in event.passes.values()) if counted else None
-    columns["saved_tokens"] = sum(tally.saved for tally in event.passes.values()) if counted else None
+    made = [tally for name, tally in event.passes.items() if name not in NOTES]
+    columns["edits"] = sum(tally.edits for tally in made) if counted else None
+    columns["saved_tokens"] = sum(tally.saved for tally in made) if counted else None
     columns["closed_seq"] = seq
     return columns
 
@@ -178,7 +198,7 @@ def _updating(columns: Iterable[str]) -> Any:
 _EMPTY: Columns = dict.fromkeys(REQUESTS.c.keys())
 _OPENING = _opening_columns(RequestOpened("", 0, "", "", ""), 0)
 _CLOSING = _closing_columns(RequestClosed("", 0, "done"), 0)
-del _CLOSING["passes"]
+del _CLOSING["passes"], _CLOSING["savings"]
 
 _KNOWN = select(REQUESTS.c.id, REQUESTS.c.front, REQUESTS.c.state, REQUESTS.c.opened_seq, REQUESTS.c.closed_seq).where(
     REQUESTS.c.id.in_(bindparam("ids", expanding=True))
@@ -188,3 +208,5 @@ _UPDATE_OPENING = _updating(_OPENING)
 _UPDATE_CLOSING = _updating(_CLOSING)
 _DELETE_LINES = delete(PASS_LINES).where(PASS_LINES.c.request_id == bindparam("request"))
 _INSERT_LINE = insert(PASS_LINES)
+_DELETE_SAVINGS = delete(SAVINGS).where(SAVINGS.c.request_id == bindparam("request"))
+_INSERT_SAVING = insert(SAVINGS)

@@ -14,19 +14,27 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import StaticPool, and_, create_engine, func, or_, select
+from sqlalchemy import StaticPool, and_, create_engine, func, or_, select, tuple_
 from sqlalchemy.exc import DatabaseError
 
+from tokenpak.core.ledger import Used
+from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import PassTally
+from tokenpak.telemetry.ingest import EXPECTED
 from tokenpak.telemetry.store import APPLICATION_ID, SCHEMA_VERSION
-from tokenpak.telemetry.tables import PASS_LINES, REQUESTS
+from tokenpak.telemetry.tables import PASS_LINES, REQUESTS, SAVINGS
 
 BUSY_S = 2.0
 """Longest wait for a lock. Only the writer's own closing takes one that readers feel."""
 
 MOST = 1000
 """Most requests in one answer."""
+
+LONGEST_OPEN_NS = 24 * 3600 * 10**9
+"""How long before a close its request may have come, where closes are looked for by time."""
+_AFTER_ALL = "~"
+"""Sorts behind every character of an id."""
 
 _Select = Any
 """A SELECT: the parameters of SQLAlchemy's own type changed between its versions."""
@@ -88,6 +96,29 @@ class StoredRequest(msgspec.Struct, frozen=True):
     first_byte_ms: float | None
     total_ms: float | None
     added_ms: float | None
+    project: str | None
+    cache_origin: str | None
+    cost_nanos: int | None
+    price_id: str | None
+    factor: float | None
+    expected: Used | None
+    miss: str | None
+    miss_tokens: int | None
+    savings: tuple[SavingLine, ...]
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which requests are wanted; None: any. model: as asked for or as served."""
+
+    since_ns: int | None = None
+    client: str | None = None
+    model: str | None = None
+    project: str | None = None
+    session: str | None = None
+    state: str | None = None
+
+
+EVERY = Filter()
 
 
 class PassTotal(msgspec.Struct, frozen=True):
@@ -142,30 +173,32 @@ class Reader:
     def counts_by_state(self, since_ns: int = 0) -> dict[str, int]:
         """Requests opened since a time, by state. Those whose opening is not known are in the count from 0 on."""
         counts = _since(select(_C.state, func.count()), since_ns)
-        return {row[0]: row[1] for row in self._ask(counts.group_by(_C.state))}
+        return {row[0]: row[1] for row in self.ask(counts.group_by(_C.state))}
 
     def totals(self, since_ns: int = 0) -> Totals:
         """Sums over the requests opened since a time, such as the user's last midnight."""
         echoes = func.count().filter(_C.echo.is_(True))
         sizes = (func.sum(_C.bytes_before), func.sum(_C.bytes_after))
-        (row,) = self._ask(_since(select(func.count(), *sizes, func.sum(_C.defects), echoes), since_ns))
+        (row,) = self.ask(_since(select(func.count(), *sizes, func.sum(_C.defects), echoes), since_ns))
         used = _since(select(func.count(), *map(func.sum, _token_columns())), since_ns)
-        (usage,) = self._ask(used.where(_C.usage_basis == "provider"))
+        (usage,) = self.ask(used.where(_C.usage_basis == "provider"))
         saved = _since(select(_C.counter, func.sum(_C.saved_tokens)), since_ns).where(_SAVING)
         return Totals(
             requests=row[0],
             reported=usage[0],
             usage=Usage(*usage[1:]),
-            saved={row[0]: row[1] for row in self._ask(saved.group_by(_C.counter))},
+            saved={row[0]: row[1] for row in self.ask(saved.group_by(_C.counter))},
             bytes_before=row[1],
             bytes_after=row[2],
             defects=row[3] or 0,
             echoes=row[4],
         )
 
-    def newest(self, limit: int, before: str | None = None) -> tuple[StoredRequest, ...]:
+    def newest(self, limit: int, before: str | None = None, which: Filter = EVERY) -> tuple[StoredRequest, ...]:
         """The newest requests, newest first; `before`: an id, to go on from. Ids are UUIDv7, so they sort by time."""
-        wanted = select(REQUESTS).order_by(_C.id.desc()).limit(min(limit, MOST))
+        # Where a time bounds the search, its index must be walked: a rare client is else looked for in all there is.
+        order = [_C.opened_ns.desc(), _C.id.desc()] if which.since_ns else [_C.id.desc()]
+        wanted = _filtered(select(REQUESTS), which).order_by(*order).limit(min(limit, MOST))
         return self._requests(wanted if before is None else wanted.where(_C.id < before))
 
     def by_id(self, request: str) -> StoredRequest | None:
@@ -173,22 +206,38 @@ class Reader:
         found = self._requests(select(REQUESTS).where(_C.id == request))
         return found[0] if found else None
 
+    def closed_after(self, closed_ns: int, id_: str) -> tuple[StoredRequest, ...]:
+        """Requests that closed after a moment, or at it with a greater id, in that order; MOST of them."""
+        place = tuple_(_C.closed_ns, _C.id) > (closed_ns, id_)
+        since = _C.opened_ns >= closed_ns - LONGEST_OPEN_NS
+        return self._requests(select(REQUESTS).where(since, place).order_by(_C.closed_ns, _C.id).limit(MOST))
+
+    def beginning_with(self, beginning: str) -> tuple[StoredRequest, ...]:
+        """The first two requests whose id begins so: enough to know whether it names one."""
+        inside = and_(_C.id >= beginning, _C.id < beginning + _AFTER_ALL)
+        return self._requests(select(REQUESTS).where(inside).order_by(_C.id).limit(2))
+
     def pass_totals(self, since_ns: int = 0) -> tuple[PassTotal, ...]:
         """What each pass did in the requests opened since a time, by pass and counter."""
         lines = PASS_LINES.c
         sums = select(lines.name, _C.counter, func.count(), func.sum(lines.edits), func.sum(lines.saved))
         wanted = _since(sums.join_from(PASS_LINES, REQUESTS), since_ns).where(_SAVING).group_by(lines.name, _C.counter)
-        return tuple(PassTotal(*row) for row in self._ask(wanted.order_by(lines.name, _C.counter)))
+        return tuple(PassTotal(*row) for row in self.ask(wanted.order_by(lines.name, _C.counter)))
 
     def _requests(self, wanted: _Select) -> tuple[StoredRequest, ...]:
-        rows = self._ask(wanted)
+        rows = self.ask(wanted)
         lines = select(PASS_LINES).where(PASS_LINES.c.request_id.in_([row.id for row in rows]))
         passes: dict[str, dict[str, PassTally]] = {row.id: {} for row in rows}
-        for request, name, edits, saved in self._ask(lines.order_by(PASS_LINES.c.name)):
+        for request, name, edits, saved in self.ask(lines.order_by(PASS_LINES.c.name)):
             passes[request][name] = PassTally(edits, saved)
-        return tuple(_stored(row, passes[row.id]) for row in rows)
+        savings: dict[str, list[SavingLine]] = {row.id: [] for row in rows}
+        told = select(SAVINGS).where(SAVINGS.c.request_id.in_(list(savings)))
+        for request, *line in self.ask(told.order_by(SAVINGS.c.cause, SAVINGS.c.mechanism)):
+            savings[request].append(SavingLine(*line))
+        return tuple(_stored(row, passes[row.id], savings[row.id]) for row in rows)
 
-    def _ask(self, wanted: _Select) -> Sequence[Any]:
+    def ask(self, wanted: _Select) -> Sequence[Any]:
+        """The rows of a SELECT. Raises StoreUnreadableError."""
         try:
             with self._engine.connect() as connection:
                 return connection.execute(wanted).all()
@@ -214,11 +263,25 @@ def _since(wanted: _Select, since_ns: int) -> _Select:
     return wanted.where(_C.opened_ns >= since_ns) if since_ns else wanted
 
 
+def _filtered(wanted: _Select, which: Filter) -> _Select:
+    """Only what the filter names."""
+    wanted = _since(wanted, which.since_ns or 0)
+    for name in ("client", "project", "session", "state"):
+        value = getattr(which, name)
+        if value is not None:
+            wanted = wanted.where(_C[name] == value)
+    if which.model is not None:
+        wanted = wanted.where(or_(_C.model_asked == which.model, _C.model_served == which.model))
+    return wanted
+
+
 def _token_columns() -> list[Any]:
     return [_C[_TOKENS + name] for name in Usage.__struct_fields__]
 
 
-def _stored(row: Any, passes: dict[str, PassTally]) -> StoredRequest:
+def _stored(row: Any, passes: dict[str, PassTally], savings: Sequence[SavingLine]) -> StoredRequest:
     columns = dict(row._mapping)  # noqa: SLF001 the documented way to a mapping
     usage = Usage(**{name: columns.pop(_TOKENS + name) for name in Usage.__struct_fields__})
-    return StoredRequest(**columns, usage=usage, passes=passes)
+    expected = {name: columns.pop(column) for name, column in EXPECTED.items()}
+    told = None if expected["uncached"] is None else Used(**expected)
+    return StoredRequest(**columns, usage=usage, passes=passes, expected=told, savings=tuple(savings))

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The newest revision in migrations/versions, and `PRAGMA user_version` of a database that has it."""
 APPLICATION_ID = 0x5450414B
 """`PRAGMA application_id` of our databases: TPAK."""
@@ -146,7 +146,8 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes late, and never before a CREATE
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        # What is to be vacuumed step by step must say so before its first page is written.
+        for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

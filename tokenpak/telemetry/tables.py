@@ -28,6 +28,7 @@ class Request(SQLModel, table=True):
     __table_args__ = (
         Index("request_by_time", "opened_ns"),
         Index("request_open", "front", sqlite_where=text("state = 'open'")),
+        Index("request_by_session", "session"),
     )
 
     id: str = Field(primary_key=True)
@@ -83,6 +84,24 @@ class Request(SQLModel, table=True):
     total_ms: float | None = None
     added_ms: float | None = None
 
+    project: str | None = None
+    cache_origin: str | None = None
+    cost_nanos: int | None = None
+    """What the response cost, in nano-dollars; NULL where its model has no price or usage was not reported."""
+    price_id: str | None = None
+    """The price table behind every `nanos` of the row: its date and hash."""
+    factor: float | None = None
+    """The model's tokens for one of the counter's, as it was known when the savings were worked out."""
+    expected_uncached: int | None = None
+    expected_cache_read: int | None = None
+    expected_cache_write_5m: int | None = None
+    expected_cache_write_1h: int | None = None
+    expected_cache_write_other: int | None = None
+    """What the cache model made of the request as it was sent, in the model's tokens."""
+    miss: str | None = None
+    miss_tokens: int | None = None
+    """Who caused it that a prefix was not read which should have been there, and its tokens."""
+
 
 class PassLine(SQLModel, table=True):
     """What one pass did in one request: edits made, tokens saved net of markers."""
@@ -96,5 +115,86 @@ class PassLine(SQLModel, table=True):
     saved: int
 
 
+class Saving(SQLModel, table=True):
+    """What one mechanism saved in one request, and who caused that; below zero, what it cost. Lines are never added up
+    across causes or mechanisms.
+    """
+
+    __tablename__ = "saving"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    request_id: str = Field(primary_key=True, foreign_key="request.id", ondelete="CASCADE")
+    cause: str = Field(primary_key=True)
+    mechanism: str = Field(primary_key=True)
+    basis: str
+    tokens: int | None = None
+    nanos: int | None = None
+    spread_nanos: int | None = None
+
+
+class RequestQuarter(SQLModel, table=True):
+    """Sums over the requests of a quarter of an hour, kept by triggers (migrations/versions/v0002_money.py).
+
+    quarter: since the epoch. '' is an unknown client, model or project. priced: with a cost; unpriced: with usage and no
+    price; unreported: answered without usage. tokens: what providers reported, `reported` times. expected, found: what
+    the cache model said and what the provider said, in the `compared` requests for which both did.
+    """
+
+    __tablename__ = "request_quarter"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    quarter: int = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    project: str = Field(primary_key=True)
+    requests: int
+    priced: int
+    unpriced: int
+    unreported: int
+    reported: int
+    compared: int
+    cost_nanos: int | None = None
+    tokens_uncached: int | None = None
+    tokens_cache_read: int | None = None
+    tokens_cache_write_5m: int | None = None
+    tokens_cache_write_1h: int | None = None
+    tokens_cache_write_other: int | None = None
+    tokens_output: int | None = None
+    tokens_reasoning: int | None = None
+    expected_uncached: int | None = None
+    expected_cache_read: int | None = None
+    expected_cache_write_5m: int | None = None
+    expected_cache_write_1h: int | None = None
+    expected_cache_write_other: int | None = None
+    found_uncached: int | None = None
+    found_cache_read: int | None = None
+    found_cache_write_5m: int | None = None
+    found_cache_write_1h: int | None = None
+    found_cache_write_other: int | None = None
+
+
+class SavingQuarter(SQLModel, table=True):
+    """Sums over the lines of savings of a quarter of an hour, by the same keys. unpriced: lines without nanos."""
+
+    __tablename__ = "saving_quarter"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    quarter: int = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    project: str = Field(primary_key=True)
+    cause: str = Field(primary_key=True)
+    mechanism: str = Field(primary_key=True)
+    basis: str = Field(primary_key=True)
+    requests: int
+    unpriced: int
+    tokens: int | None = None
+    nanos: int | None = None
+    spread_nanos: int | None = None
+
+
 REQUESTS: Table = SQLModel.metadata.tables["request"]
 PASS_LINES: Table = SQLModel.metadata.tables["pass_tally"]
+SAVINGS: Table = SQLModel.metadata.tables["saving"]
+REQUEST_QUARTERS: Table = SQLModel.metadata.tables["request_quarter"]
+SAVING_QUARTERS: Table = SQLModel.metadata.tables["saving_quarter"]

@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from tokenpak.core.body.marks import Life
 from tokenpak.core.patch import CHAIN_BYTES, Format
 
 IMAGE_SIZE = 6000
@@ -56,10 +57,14 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """The blocks of one top-level element, and whether it is a message of the user's."""
+    """The blocks of one top-level element, and whether it is a message of the user's.
+
+    marks: the client's cache marks: index of the block, life ("5m", "1h"). They are no part of the canonical request.
+    """
 
     blocks: tuple[Block, ...]
     user: bool = False
+    marks: tuple[tuple[int, Life], ...] = ()
 
 
 class View(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tokenpak.core.body.marks import marks_of
 from tokenpak.core.body.model import IMAGE_SIZE, Block, Kind, Memo, Text, Unit, digest_of, shape_of
 from tokenpak.core.body.spans import Span, elements, members, string
 from tokenpak.core.patch import CHAIN_BYTES
@@ -140,6 +141,8 @@ def remembered(
     unit = memo.get(key) if memo is not None else None
     if unit is None:
         unit = parse(piece)
+        if marks := marks_of(piece):
+            unit = msgspec.structs.replace(unit, marks=marks)
         if memo is not None:
             memo[key] = unit
     return key, unit

@@ -10,10 +10,12 @@ from collections.abc import Callable
 import msgspec
 
 from tokenpak.core.body import anthropic, openai_chat, openai_responses
+from tokenpak.core.body.marks import Life, life_of
 from tokenpak.core.body.model import Kind, Memo, Unit, Unreadable, View, shape_of
 from tokenpak.core.body.parts import decoded, remembered, tool_unit
 from tokenpak.core.body.spans import Span, elements, members
 from tokenpak.core.patch import Format
+from tokenpak.core.project import project_of
 
 Placed = tuple[int, bytes, Unit]
 _Parse = Callable[[bytes], Unit]
@@ -102,12 +104,25 @@ def _clears_only_thinking(edit: object) -> bool:
 
 
 class Outline(msgspec.Struct, frozen=True):
-    """What the front asks of a body: model asked for, streaming or not, output bound, conversation family."""
+    """What the front asks of a body: model asked for, streaming or not, output bound, conversation family.
+
+    setting: hash of what Anthropic's cache of the messages depends on beside them, such as the choice of tools. scope: the
+    cache key the client gives, if any. mark: life of a cache mark on the request itself. project: see core/project.py.
+    """
 
     model: str | None
     stream: bool
     max_tokens: int | None
     family: bytes
+    setting: bytes = b""
+    scope: str = ""
+    mark: Life | None = None
+    project: str | None = None
+
+
+_NOTHING = msgspec.Raw(b"")
+_PROJECT_ITEMS = 3
+"""Messages in which an agent says where it works."""
 
 
 class _Messages(msgspec.Struct):
@@ -116,6 +131,11 @@ class _Messages(msgspec.Struct):
     stream: object = None
     max_tokens: object = None
     max_completion_tokens: object = None
+    system: msgspec.Raw = _NOTHING
+    tool_choice: object = None
+    thinking: object = None
+    cache_control: object = None
+    prompt_cache_key: object = None
 
 
 class _Input(msgspec.Struct):
@@ -123,6 +143,8 @@ class _Input(msgspec.Struct):
     model: object = None
     stream: object = None
     max_output_tokens: object = None
+    instructions: msgspec.Raw = _NOTHING
+    prompt_cache_key: object = None
 
 
 _MESSAGES = msgspec.json.Decoder(_Messages)
@@ -133,17 +155,40 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 def outline(fmt: Format, body: bytes) -> Outline:
     """The outline of a body, in one quick scan. Raises Unreadable."""
     try:
-        if fmt is Format.OPENAI_RESPONSES:
-            found = _INPUT.decode(body)
-            whole = bytes(found.input)
-            items = _ITEMS.decode(whole) if whole[:1] == b"[" else []
-            first = openai_responses.input_unit(whole) if whole[:1] == b'"' else _first_user(fmt, items)
-            return _outline(found.model, found.stream, found.max_output_tokens, first)
-        told = _MESSAGES.decode(body)
-        bound = told.max_tokens if told.max_tokens is not None else told.max_completion_tokens
-        return _outline(told.model, told.stream, bound, _first_user(fmt, told.messages))
+        return _of_input(body) if fmt is Format.OPENAI_RESPONSES else _of_messages(fmt, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("not_a_request") from error
+
+
+def _of_input(body: bytes) -> Outline:
+    found = _INPUT.decode(body)
+    whole = bytes(found.input)
+    items = _ITEMS.decode(whole) if whole[:1] == b"[" else []
+    first = openai_responses.input_unit(whole) if whole[:1] == b'"' else _first_user(Format.OPENAI_RESPONSES, items)
+    return Outline(
+        _word(found.model),
+        found.stream is True,
+        _bound(found.max_output_tokens),
+        _family(first),
+        scope=_word(found.prompt_cache_key) or "",
+        project=project_of(map(bytes, [found.instructions, *items[:_PROJECT_ITEMS]])),
+    )
+
+
+def _of_messages(fmt: Format, body: bytes) -> Outline:
+    told = _MESSAGES.decode(body)
+    anthropic_ = fmt is Format.ANTHROPIC
+    settled = anthropic_ and (told.tool_choice is not None or told.thinking is not None)
+    return Outline(
+        _word(told.model),
+        told.stream is True,
+        _bound(told.max_tokens if told.max_tokens is not None else told.max_completion_tokens),
+        _family(_first_user(fmt, told.messages)),
+        shape_of("setting", msgspec.json.encode([told.tool_choice, told.thinking], order="sorted")) if settled else b"",
+        _word(told.prompt_cache_key) or "",
+        life_of(told.cache_control) if anthropic_ else None,
+        project_of(map(bytes, [told.system, *told.messages[:_PROJECT_ITEMS]])),
+    )
 
 
 def _first_user(fmt: Format, items: list[msgspec.Raw]) -> Unit | None:
@@ -154,11 +199,13 @@ def _first_user(fmt: Format, items: list[msgspec.Raw]) -> Unit | None:
     return None
 
 
-def _outline(model: object, stream: object, bound: object, first: Unit | None) -> Outline:
-    family = shape_of("family", *(block.digest for block in first.blocks)) if first else shape_of("family")
-    return Outline(
-        model if isinstance(model, str) else None,
-        stream is True,
-        bound if isinstance(bound, int) and not isinstance(bound, bool) else None,
-        family,
-    )
+def _family(first: Unit | None) -> bytes:
+    return shape_of("family", *(block.digest for block in first.blocks)) if first else shape_of("family")
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _bound(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

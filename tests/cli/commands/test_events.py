@@ -1,0 +1,113 @@
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from store_lab import name_of, opened, pair
+
+from tokenpak.cli.commands.events import BadMoment, chronological, events, moment_ns
+from tokenpak.config.paths import paths_for
+from tokenpak.ipc.events import Envelope
+from tokenpak.telemetry.book import Book
+from tokenpak.telemetry.queries import Reader
+
+NOW_NS = 1_800_000_000 * 10**9
+
+
+def at(number, opened_ns):
+    """The pair of a request that came at a time."""
+    first, second = pair(number)
+    return [Envelope(first.front, first.seq, opened(number, opened_ns=opened_ns)), second]
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A store with requests 1 to 7 that have ended, a second apart, and 8 that has not."""
+    place = paths_for(tmp_path)
+    book = Book(place.database)
+    for number in range(1, 8):
+        assert book.commit(at(number, number * 10**9))
+    assert book.commit(at(8, 8 * 10**9)[:1])
+    book.close()
+    return tmp_path
+
+
+def printed(capsys):
+    out = capsys.readouterr().out
+    assert out == "" or out.endswith("\n")
+    return [json.loads(text) for text in out.splitlines()]
+
+
+def test_the_stores_own_form_oldest_first(state, capsys):
+    assert events(state_dir=state) == 0
+    rows = printed(capsys)
+    assert [row["id"] for row in rows] == [name_of(number) for number in range(1, 8)]
+    assert rows[0]["usage"]["cache_read"] == 20
+
+
+def test_events_of_tip(state, capsys):
+    assert events(tip=True, state_dir=state) == 0
+    found = printed(capsys)
+    assert [event["request_id"] for event in found] == [f"client-{number}" for number in range(1, 8)]
+    assert {event["tip_version"] for event in found} == {"TIP-1.0"}
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        ({"limit": 3}, [5, 6, 7]),
+        ({"limit": 0}, []),
+        ({"since": "1970-01-01T00:00:06+00:00"}, [6, 7]),
+        ({"since": "1970-01-01T00:00:02+00:00", "limit": 2}, [6, 7]),
+        ({"since": "1h"}, []),
+    ],
+)
+def test_how_far_back(state, capsys, options, numbers):
+    assert events(state_dir=state, **options) == 0
+    assert [row["id"] for row in printed(capsys)] == [name_of(number) for number in numbers]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 9])
+@pytest.mark.parametrize("most", [0, 1, 3, 7, 100])
+@pytest.mark.parametrize("since", [0, 1, 4, 7, 8, 9])
+def test_pages_do_not_show(state, page, most, since):
+    with Reader(paths_for(state).database) as reader:
+        found = [row.id for row in chronological(reader, since * 10**9, most, page)]
+    wanted = [name_of(number) for number in range(max(1, since), 8)]
+    assert found == (wanted[-most:] if most else [])
+
+
+def test_no_store_is_said_in_one_line(tmp_path, capsys):
+    assert events(state_dir=tmp_path) == 1
+    assert capsys.readouterr().err == "tokenpak: there is no store yet: no request was recorded\n"
+
+
+def test_a_time_that_cannot_be_read_is_said_in_one_line(state, capsys):
+    assert events(since="yesterday", state_dir=state) == 1
+    assert "--since 'yesterday': write an age such as 6h" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90m", 5400), ("6h", 21600), ("7d", 604800), ("1w", 604800)])
+def test_ages(text, seconds):
+    assert moment_ns(text, NOW_NS) == NOW_NS - seconds * 10**9
+
+
+def test_times():
+    assert moment_ns("2026-02-01T09:30:00+01:00", NOW_NS) == 1769934600 * 10**9
+    local = datetime(2026, 2, 1).astimezone(UTC)
+    assert moment_ns("2026-02-01", NOW_NS) == int(local.timestamp()) * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "6", "h", "-6h", "6 h", "1y", "2026-13-01", "12:00"])
+def test_no_times(text):
+    with pytest.raises(BadMoment):
+        moment_ns(text, NOW_NS)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(state):
+    command = [sys.executable, "-m", "tokenpak.cli.main", "events", "--state-dir", str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

@@ -1,0 +1,106 @@
+import io
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from money_lab import told
+from report_lab import fill
+from store_lab import eventually, name_of
+
+from tokenpak.cli.commands import watch as module
+from tokenpak.cli.commands.watch import BACK_NS, Ending
+from tokenpak.config.paths import paths_for
+from tokenpak.telemetry import queries
+from tokenpak.telemetry.book import Book
+from tokenpak.telemetry.queries import Reader
+
+AT = 1_800_000_000 * 10**9
+
+
+@pytest.fixture
+def book(tmp_path):
+    it = Book(paths_for(tmp_path).database)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def reader(book, tmp_path):
+    with Reader(paths_for(tmp_path).database) as it:
+        yield it
+
+
+def ends(number, at_ns):
+    return told(number, at_ns - 10**9, closed_ns=at_ns)
+
+
+def test_each_once_and_late_ones_too(reader, book):
+    ending = Ending(reader, AT)
+    book.commit(ends(1, AT - 1) + ends(2, AT + 5) + ends(3, AT + 5))
+    assert [row.id for row in ending.look(AT + 6)] == [name_of(2), name_of(3)]
+    book.commit(ends(4, AT + 4) + ends(5, AT + 9))
+    assert [row.id for row in ending.look(AT + 10)] == [name_of(4), name_of(5)]
+    assert list(ending.look(AT + BACK_NS)) == []
+    assert list(ending.look(AT + 2 * BACK_NS)) == []
+    assert ending._seen == {}
+
+
+def test_more_than_one_answer_holds(reader, book, monkeypatch):
+    monkeypatch.setattr(queries, "MOST", 2)
+    book.commit([event for number in range(1, 6) for event in ends(number, AT + number // 4)])
+    assert len(list(Ending(reader, AT).look(AT + 6))) == 5
+
+
+@pytest.mark.parametrize("option", ["", "--json", "--csv"])
+def test_rows_come_as_they_end_and_ctrl_c_is_no_error(tmp_path, option):
+    fill(tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "tokenpak.cli.main",
+        "watch",
+        "--state-dir",
+        str(tmp_path),
+        *filter(None, [option]),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines: list[str] = []
+        reading = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")))
+        reading.start()
+        book = Book(paths_for(tmp_path).database)
+        numbers = iter(range(100, 10_000))
+
+        def shown():
+            book.commit(ends(next(numbers), time.time_ns()))
+            return lines
+
+        eventually("a row is shown", shown)
+        book.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        reading.join(20)
+        assert process.stderr.read() == ""
+    if option == "--json":
+        assert json.loads(lines[0])["client"] == "claude-code"
+    elif option == "--csv":
+        assert lines[0].startswith("id,front,")
+    else:
+        assert "claude-code" in lines[0]
+        assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_has_a_last_line_about_today(reader, book, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    book.commit(ends(1, time.time_ns()))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(module.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        module._follow(reader, "text")
+    assert sys.stdout.getvalue().endswith("\x1b[Ktoday: 1 requests, <$0.0001")

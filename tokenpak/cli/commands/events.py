@@ -1,0 +1,105 @@
+"""`tokenpak events`: the store's requests, one JSON object a line, oldest first; with `--tip` as events of TIP-1.0.
+
+The store gives its newest first and the reader wants them in order. A store may hold a million rows, so they are not
+turned around in memory: one walk back notes where each page begins, and the pages are read again the other way.
+"""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from tokenpak.cli.options import running_settings
+from tokenpak.cli.render import DAY, HOUR, MINUTE
+from tokenpak.telemetry.queries import MOST, Reader, StoredRequest, StoreUnreadableError
+from tokenpak.telemetry.tip_events import is_over, tip_event
+
+RECENT = 100
+"""How many requests are shown when nothing says how far back to go."""
+
+_NANO = 10**9
+_UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+_AGE = re.compile(r"([0-9]{1,9})([smhdw])")
+_AFTER_ALL = "~"
+"""Sorts behind every digit of an id."""
+
+
+def events(
+    *,
+    tip: Annotated[bool, Parameter(negative="")] = False,
+    since: str | None = None,
+    limit: int | None = None,
+    state_dir: Path | None = None,
+) -> int:
+    """Print the requests that have ended, one JSON object a line, oldest first.
+
+    Parameters
+    ----------
+    tip
+        As telemetry events of TIP-1.0, instead of the store's own form.
+    since
+        Only those that came after: an age such as 90m, 6h or 7d, or a time such as 2026-02-01 or
+        2026-02-01T09:30:00+01:00 (without a zone: this machine's).
+    limit
+        At most so many, the newest. Default: 100, or all of them with --since.
+    state_dir
+        State directory of the instance. Default: the user's state directory.
+
+    """
+    try:
+        since_ns = 0 if since is None else moment_ns(since, time.time_ns())
+        most = limit if limit is not None else RECENT if since is None else sys.maxsize
+        with Reader(running_settings(state_dir).paths.database) as reader:
+            for row in chronological(reader, since_ns, most):
+                shown: msgspec.Struct = tip_event(row) if tip else row
+                sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+        sys.stdout.flush()
+    except (BadMoment, StoreUnreadableError) as error:
+        sys.stderr.write(f"tokenpak: {error}\n")
+        return 1
+    except BrokenPipeError:  # whoever reads has seen enough; Python would complain once more when it closes its output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+class BadMoment(Exception):  # noqa: N818 named by what is the case
+    """A time that cannot be read; the message says how to write one."""
+
+
+def moment_ns(text: str, now_ns: int) -> int:
+    """An age before `now_ns`, or a time, in nanoseconds since the epoch. Raises BadMoment."""
+    age = _AGE.fullmatch(text)
+    if age is not None:
+        return now_ns - int(age[1]) * _UNITS[age[2]] * _NANO
+    try:
+        at = datetime.fromisoformat(text)
+        return int(at.astimezone(UTC).timestamp()) * _NANO
+    except (ValueError, OverflowError) as error:
+        raise BadMoment(f"--since {text!r}: write an age such as 6h, or a time such as 2026-02-01T09:30") from error
+
+
+def chronological(reader: Reader, since_ns: int, most: int, page: int = MOST) -> Iterator[StoredRequest]:
+    """The newest `most` requests that have ended and came after a time, oldest first; `page`: how many are held at once."""
+    places: list[tuple[str, int]] = []
+    before: str | None = None
+    left = most
+    while left > 0 and (rows := reader.newest(page, before)):
+        wanted = min(left, len(_matching(rows, since_ns)))
+        places.append((before or rows[0].id + _AFTER_ALL, wanted))
+        left -= wanted
+        before = rows[-1].id
+        if (rows[-1].opened_ns or since_ns) < since_ns:
+            break
+    for place, wanted in reversed(places):
+        yield from reversed(_matching(reader.newest(page, place), since_ns)[:wanted])
+
+
+def _matching(rows: tuple[StoredRequest, ...], since_ns: int) -> list[StoredRequest]:
+    return [row for row in rows if is_over(row) and (not since_ns or (row.opened_ns or 0) >= since_ns)]

@@ -1,0 +1,90 @@
+"""`tokenpak requests`: the recorded requests, newest first."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+from tokenpak.cli import sheet
+from tokenpak.cli.sheet import NANO, UNKNOWN, Sheet, Switch, grid, money, number
+from tokenpak.core.cost import INPUT, tokens_of
+from tokenpak.telemetry.queries import Filter, StoredRequest
+
+RECENT = 20
+HEAD = ("TIME", "REQUEST", "CLIENT", "MODEL", "STATE", "STATUS", "INPUT", "READ", "OUTPUT", "COST", "SAVED", "MISS")
+
+
+def requests(
+    *,
+    since: str = "7d",
+    limit: int = RECENT,
+    client: str | None = None,
+    model: str | None = None,
+    project: str | None = None,
+    session: str | None = None,
+    state: str | None = None,
+    json: Switch = False,
+    csv: Switch = False,
+    state_dir: Path | None = None,
+) -> int:
+    """List the recorded requests, newest first.
+
+    Parameters
+    ----------
+    since
+        Only those that came after: an age, a time, or all.
+    limit
+        At most so many; 1000 are the most.
+    client
+        Only of this client.
+    model
+        Only those that asked for this model, or got it.
+    project
+        Only of this project.
+    session
+        Only of this session.
+    state
+        Only in this state: done, refused, client_gone, upstream_failed, interrupted or open.
+    json
+        Print them as JSON.
+    csv
+        Print them as CSV.
+    state_dir
+        State directory of the instance. Default: the user's state directory.
+
+    """
+    form = sheet.form(json, csv)
+    since_ns = sheet.asked(since, time.time_ns()).since_ns
+    which = Filter(since_ns=since_ns, client=client, model=model, project=project, session=session, state=state)
+    with sheet.store(state_dir) as reader:
+        found = reader.newest(max(0, limit), which=which)
+    text = grid(HEAD, map(cells, found)) if found else "no request"
+    sheet.put(Sheet(text, found, found), form)
+    return 0
+
+
+def cells(row: StoredRequest) -> tuple[str, ...]:
+    """A request as a line of HEAD. SAVED is what compression saved, in the model's tokens."""
+    parts = [tokens_of(row.usage, name) for name in INPUT]
+    total = sum(part or 0 for part in parts) if row.usage.uncached is not None else None
+    saved = next((line.tokens for line in row.savings if line.mechanism == "compression"), None)
+    return (
+        moment(row.opened_ns),
+        row.id,
+        row.client or UNKNOWN,
+        row.model_served or row.model_asked or UNKNOWN,
+        row.state,
+        UNKNOWN if row.status is None else str(row.status),
+        number(total),
+        number(row.usage.cache_read),
+        number(row.usage.output),
+        money(row.cost_nanos),
+        number(saved),
+        row.miss or UNKNOWN,
+    )
+
+
+def moment(ns: int | None) -> str:
+    """A time where the user is, to the second."""
+    if ns is None:
+        return UNKNOWN
+    return datetime.fromtimestamp(ns / NANO).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,87 @@
+"""Budgets as a user writes them: dollars into nano-dollars, checked word by word.
+
+A limit that is misread protects nobody, in silence. So an unknown key, an amount that is no amount and limits in the wrong
+order are refused, by the budget's name or its number.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+
+import msgspec
+
+from tokenpak.config.rules import Unusable, meant
+from tokenpak.core.budget import NANOS, Budget
+
+LARGEST = Decimal(10_000_000)
+"""Dollars above which an amount is a slip."""
+LONGEST_NAME = 40
+
+_AMOUNTS = ("warn", "block", "ceiling", "unpriced")
+_WORDS = {field.name: field.type for field in msgspec.structs.fields(Budget) if field.name not in _AMOUNTS}
+_KEYS = (*_WORDS, *_AMOUNTS)
+
+
+def budgets_in(value: object) -> tuple[Budget, ...]:
+    """Budgets from a list of tables. Raises Unusable, naming a budget by its place, counted from 1, and its name."""
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise Unusable("budgets must be a list of tables. Write [[budgets]] above each.")
+    out: list[Budget] = []
+    for number, each in enumerate(value, 1):
+        try:
+            made = _budget(each)
+            _check_name(made.name, out)
+        except Unusable as error:
+            name = f" ({each['name']!r})" if isinstance(each.get("name"), str) else ""
+            raise Unusable(f"budget {number}{name}: {error}") from error
+        out.append(made)
+    return tuple(out)
+
+
+def _budget(table: Mapping[str, object]) -> Budget:
+    for key in table:
+        if key not in _KEYS:
+            raise Unusable(f"unknown key {key!r}. {meant(key, _KEYS)}")
+    name = table.get("name")
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        raise Unusable(f"name = {name!r}: give it a name of up to {LONGEST_NAME} characters; refusals quote it.")
+    words = {key: _word(key, value) for key, value in table.items() if key in _WORDS}
+    amounts = {key: _nanos(key, value) for key, value in table.items() if key in _AMOUNTS}
+    if amounts.keys() <= {"unpriced"}:
+        raise Unusable("it limits nothing. Add one of: warn, block, ceiling; in dollars.")
+    _check_order(amounts)
+    return msgspec.convert({**words, **amounts}, Budget)
+
+
+def _word(key: str, value: object) -> object:
+    try:
+        return msgspec.convert(value, _WORDS[key])
+    except msgspec.ValidationError as error:
+        raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
+
+
+def _nanos(key: str, value: object) -> int:
+    """Nano-dollars from dollars."""
+    advice = "Write dollars, such as 5 or 0.25."
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Unusable(f"{key} = {value!r} is no amount. {advice}")
+    try:
+        dollars = Decimal(str(value))
+    except InvalidOperation:
+        raise Unusable(f"{key} = {value!r} is no number. {advice}") from None
+    if not dollars.is_finite() or not 0 <= dollars <= LARGEST:
+        raise Unusable(f"{key} = {value!r} must lie between 0 and {LARGEST:,}. {advice}")
+    return int(dollars * NANOS)
+
+
+def _check_name(name: str, others: Iterable[Budget]) -> None:
+    if name in (other.name for other in others):
+        raise Unusable("another budget has this name. Give each its own.")
+
+
+def _check_order(amounts: Mapping[str, int]) -> None:
+    """A warning that comes after the end, and an end that a harder limit never lets come, are slips."""
+    given = [key for key in ("warn", "block", "ceiling") if key in amounts]
+    for lower, upper in pairwise(given):
+        if amounts[lower] > amounts[upper]:
+            raise Unusable(f"{lower} is more than {upper}, so it would never be reached. Lower it, or raise {upper}.")
