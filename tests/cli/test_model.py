@@ -93,3 +93,17 @@ def test_a_provider_that_is_not_there_is_told():
 def test_no_key_goes_to_an_unsafe_address(address):
     with pytest.raises(ModelError):
         Model(Format.ANTHROPIC, address, KEY)
+
+
+def test_a_count_is_asked_for_where_it_is_free(mock):
+    with Model(Format.ANTHROPIC, mock.url, KEY) as model:
+        assert model.counted(BODY) > 0
+    (received,) = mock.provider.record.since(0)
+    assert received.target == "/v1/messages/count_tokens"
+    assert received.body == BODY
+
+
+def test_an_answer_that_is_no_count(mock):
+    mock.provider.faults.arm([CutAt(at_byte=5)])
+    with Model(Format.ANTHROPIC, mock.url, KEY) as model, pytest.raises(ModelError):
+        model.counted(BODY)

@@ -22,6 +22,7 @@ PATHS = {
     Format.OPENAI_CHAT: "/v1/chat/completions",
     Format.OPENAI_RESPONSES: "/v1/responses",
 }
+COUNT_PATH = "/v1/messages/count_tokens"
 KEY_VARIABLES = {
     Format.ANTHROPIC: "ANTHROPIC_API_KEY",
     Format.OPENAI_CHAT: "OPENAI_API_KEY",
@@ -64,27 +65,38 @@ class Model:
 
     def answer(self, body: bytes) -> str:
         """The text the model answers a request with, "" where it says nothing. Raises ModelError."""
-        reply = self._sent(body)
+        try:
+            return answer_in(self._format, self._asked(PATHS[self._format], body))
+        except NoAnswer as error:
+            raise ModelError(str(error)) from error
+
+    def counted(self, body: bytes) -> int:
+        """The input tokens of a request by Anthropic's own count, which is not billed. Raises ModelError."""
+        try:
+            return msgspec.json.decode(self._asked(COUNT_PATH, body), type=_Count).input_tokens
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ModelError("the provider's answer is no count of tokens") from error
+
+    def _asked(self, path: str, body: bytes) -> bytes:
+        """The provider's answer, asked again a few times while it is busy."""
+        reply = self._sent(path, body)
         for _ in range(TRIES - 1):
             if reply.status_code not in BUSY:
                 break
             self._pause(_pause_of(reply))
-            reply = self._sent(body)
+            reply = self._sent(path, body)
         if reply.status_code != httpx.codes.OK:
             raise ModelError(f"the provider answered {reply.status_code}: {self._words(reply)}")
-        try:
-            return answer_in(self._format, reply.content)
-        except NoAnswer as error:
-            raise ModelError(str(error)) from error
+        return reply.content
 
-    def _sent(self, body: bytes) -> httpx.Response:
+    def _sent(self, path: str, body: bytes) -> httpx.Response:
         try:
-            return self._client.post(PATHS[self._format], content=body, headers=self._headers())
+            return self._client.post(path, content=body, headers=self._headers())
         except httpx.HTTPError as error:
             raise ModelError(f"the provider cannot be reached: {type(error).__name__}") from error
 
     def _headers(self) -> dict[str, str]:
-        common = {"content-type": "application/json", "user-agent": "tokenpak-verify-meaning"}
+        common = {"content-type": "application/json", "user-agent": "tokenpak-verify"}
         if self._format is Format.ANTHROPIC:
             return {**common, "x-api-key": self._key, "anthropic-version": "2023-06-01"}
         return {**common, "authorization": f"Bearer {self._key}"}
@@ -96,6 +108,10 @@ class Model:
         except (msgspec.DecodeError, UnicodeDecodeError):
             told = reply.text
         return told.replace(self._key, "(key)")[:WORDS] or "no words"
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
 
 
 class _Error(msgspec.Struct):

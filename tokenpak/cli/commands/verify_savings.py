@@ -1,0 +1,256 @@
+"""`tokenpak verify-savings`: what was saved, counted by the provider itself, with the user's own key.
+
+Bodies are never stored, so the pairs are made anew, from files or from the client's logs. A count costs nothing, but it sends
+the request's text to the provider: so this says first how much it will send and where, and sends nothing without a yes.
+Only Anthropic is asked. OpenAI's count of a request is not known to be free, and Gemini's requests are not edited.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Annotated, NamedTuple
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tokenpak.cli.commands.compress import contents, guessed
+from tokenpak.cli.commands.estimate import files_at
+from tokenpak.cli.estimate import logs, pairs, recordings
+from tokenpak.cli.estimate.counted import Counted, Ratio, Verdict, verdict
+from tokenpak.cli.estimate.logs import NoLogs
+from tokenpak.cli.estimate.pairs import Pair
+from tokenpak.cli.estimate.replay import Means
+from tokenpak.cli.estimate.turns import Turn
+from tokenpak.cli.model import KEY_VARIABLES, Model, ModelError
+from tokenpak.cli.options import wanted_settings
+from tokenpak.cli.sheet import Switch, as_json, grid, number
+from tokenpak.config.prices import load
+from tokenpak.config.settings import ConfigError
+from tokenpak.core.body import Unreadable
+from tokenpak.core.patch import Format
+from tokenpak.core.rules import resolved
+
+NOT_SENT = 2
+FORMS = 2
+"""Requests a pair takes."""
+
+LIMITS = """\
+What this does not prove: that as much is saved in money. It counts tokens of single requests; what they cost depends on the
+provider's cache, which `tokenpak savings` tells of. A log holds neither system prompt nor tools: both forms lack them alike."""
+
+
+class Nothing(Exception):  # noqa: N818 - named by what is the case
+    """There is nothing to be counted; the message says why."""
+
+
+class Wanted(NamedTuple):
+    """The options, as given."""
+
+    path: Path | None
+    bodies: tuple[Path, ...]
+    model: str
+    most: int
+    seed: int
+    config: Path | None
+
+
+def verify_savings(
+    path: Path | None = None,
+    *,
+    body: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    upstream: str = "https://api.anthropic.com",
+    key_variable: str = KEY_VARIABLES[Format.ANTHROPIC],
+    model: str = "",
+    most: Annotated[int, Parameter(validator=Number(gte=FORMS))] = 20,
+    seed: int = 1,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    json: Switch = False,
+    config: Path | None = None,
+) -> int:
+    """Count what was saved with the provider's own free token count, with your key, and report the estimator's error.
+
+    Prints what it would send, and sends nothing without a yes.
+
+    Parameters
+    ----------
+    path
+        A log of Claude Code, or a folder of logs or recorded sessions. Default: the logs in your home.
+    body
+        File with a request body, or a recorded session, instead of logs. May be repeated.
+    upstream
+        Address of the provider.
+    key_variable
+        Environment variable that holds the key.
+    model
+        Model to count for instead of the one a request names.
+    most
+        Most requests to send; a pair takes two.
+    seed
+        What sessions are drawn by: the same seed, the same sessions.
+    yes
+        Send them without asking.
+    json
+        Print the counts as JSON.
+    config
+        TOML file with settings.
+
+    """
+    wanted = Wanted(path, body, model, most, seed, config)
+    try:
+        found = _pairs(wanted)
+        asked = sys.stderr if json else sys.stdout
+        asked.write(_announced(found, upstream) + "\n")
+        asked.flush()
+        if not (yes or _confirmed()):
+            asked.write("Nothing was sent. Say --yes to send them.\n")
+            return NOT_SENT
+        counts = _counts(found, upstream.rstrip("/"), key_variable)
+    except (ModelError, NoLogs, Nothing) as error:
+        raise SystemExit(f"tokenpak: {error}") from error
+    total = verdict(counts)
+    sys.stdout.write(as_json({"requests": counts, "total": total}) if json else report(counts, total) + "\n")
+    return 0
+
+
+# The requests
+
+
+def _pairs(wanted: Wanted) -> list[Pair]:
+    """As many pairs as may be sent. Raises Nothing, NoLogs."""
+    means = _means(wanted)
+    found = _of_files(wanted, means) if wanted.bodies else _of_logs(wanted, means)
+    pairs_ = [pair for pair, _ in zip(found, range(wanted.most // FORMS), strict=False)]
+    if not pairs_:
+        raise Nothing("nothing to count: in none of these requests of Anthropic's would anything be edited")
+    nameless = [pair.name for pair in pairs_ if not pairs.model_of(pair.original)]
+    if nameless:
+        raise Nothing(f"{nameless[0]} names no model; say --model")
+    return pairs_
+
+
+def _means(wanted: Wanted) -> Means:
+    from tokenpak.services.tokens import ESTIMATE, load_counter, search_path
+
+    settings = wanted_settings(None, wanted.config, None, (), None)
+    table = load(settings.paths, settings.prices, datetime.now().astimezone().date().isoformat()).table
+    counter = load_counter(search_path(settings.paths.vocabulary))
+    if counter.name == ESTIMATE:
+        raise ConfigError(
+            "no tokenizer vocabulary on this machine: run `tokenpak vocabulary fetch` once, then this again."
+        )
+    return Means(counter, table, settings.rules, settings.terms, wanted.model)
+
+
+def _of_files(wanted: Wanted, means: Means) -> Iterator[Pair]:
+    """Pairs of the bodies named. Exits with a message for one that is no request of Anthropic's."""
+    for path in wanted.bodies:
+        raw = contents(path)
+        if recordings.is_one(raw):
+            pair = pairs.of_turns(path.name, _turns(recordings.turns(raw, path.stem)), means)
+        elif guessed(raw) is not Format.ANTHROPIC:
+            raise Nothing(f"{path} is no request of Anthropic's; no other provider's count is known to be free")
+        else:
+            pair = _of_body(path, raw, means)
+        yield from () if pair is None else (pair,)
+
+
+def _of_body(path: Path, raw: bytes, means: Means) -> Pair | None:
+    try:
+        policy = resolved(means.rules, means.terms, None, pairs.model_of(raw)).policy
+        return pairs.of_body(path.name, raw, policy, means)
+    except Unreadable as error:
+        raise Nothing(f"{path} is no request that can be read exactly ({error})") from error
+
+
+def _of_logs(wanted: Wanted, means: Means) -> Iterator[Pair]:
+    """Pairs of sessions drawn by the seed, one after the other."""
+    files = [log for log in files_at(wanted.path, 0.0, None) if log.kind != "codex"]
+    Random(wanted.seed).shuffle(files)
+    for log in files:
+        pair = pairs.of_turns(log.path.stem, _turns(logs.read(log)), means)
+        yield from () if pair is None else (pair,)
+
+
+def _turns(read: Iterable[object]) -> Iterator[Turn]:
+    return (each for each in read if isinstance(each, Turn))
+
+
+# The provider
+
+
+def _confirmed() -> bool:
+    """What a person says who can be asked."""
+    if not sys.stdin.isatty():
+        return False
+    sys.stdout.write("Send them? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _counts(found: Sequence[Pair], upstream: str, variable: str) -> list[Counted]:
+    """The provider's counts. Raises ModelError."""
+    key = os.environ.get(variable)
+    if not key:
+        raise ModelError(f"no key: the environment variable {variable} is empty; --key-variable names another")
+    with Model(Format.ANTHROPIC, upstream, key) as model:
+        return [
+            Counted(pair.name, pair.tokens, pair.removed, model.counted(pair.original), model.counted(pair.sent))
+            for pair in found
+        ]
+
+
+# What is told
+
+
+def _announced(found: Sequence[Pair], upstream: str) -> str:
+    size = sum(len(pair.original) + len(pair.sent) for pair in found)
+    return (
+        f"{len(found)} requests, each as it was and as it would be sent: {FORMS * len(found)} counts by {upstream}, "
+        f"{size:,} bytes of text in all. A count is not billed, but the text leaves this machine."
+    )
+
+
+def report(counts: Sequence[Counted], total: Verdict) -> str:
+    """The counts, and what they come to."""
+    head = ("REQUEST", "TOKENS OURS", "PROVIDER'S", "REMOVED OURS", "PROVIDER'S", "RATIO", "CLAIMED", "ERROR")
+    rows = [
+        (
+            each.name,
+            number(each.ours),
+            number(each.original),
+            number(each.ours_removed),
+            number(each.removed),
+            f"{each.removed / each.ours_removed:.3f}",
+            number(round(each.claimed)),
+            f"{100 * (each.claimed / each.removed - 1):+.1f}%" if each.removed > 0 else "-",
+        )
+        for each in counts
+    ]
+    words = [
+        grid(head, rows),
+        "",
+        f"{total.requests} requests: {total.ours_removed:,} tokens removed by our counter, {total.removed:,} by the provider's",
+        f"ratio:    {_ratio(total.ratio, 1.0, '.3f')} of the provider's for one of ours",
+        f"claimed:  {total.claimed:,}, with each request's own factor",
+        f"error:    {_error(total.error)}",
+        "",
+        LIMITS,
+    ]
+    return "\n".join(words)
+
+
+def _error(error: Ratio | None) -> str:
+    if error is None:
+        return "the provider counts nothing removed: the claim is false"
+    side = "too much" if error.value > 0 else "too little"
+    return f"{_ratio(error, 100.0, '+.1f')} % of what was removed ({side} is claimed)"
+
+
+def _ratio(ratio: Ratio, times: float, form: str) -> str:
+    value = format(times * ratio.value, form)
+    if ratio.low is None or ratio.high is None:
+        return f"{value} (no interval: too few requests)"
+    return f"{value} (95 % interval {format(times * ratio.low, form)} to {format(times * ratio.high, form)})"
