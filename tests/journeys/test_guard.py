@@ -75,14 +75,11 @@ def running(started):
     return started()
 
 
-def of_anthropic(service):
-    return anthropic.Anthropic(api_key="k", base_url=service.url)
-
-
-def asked(client, text, *, model="claude-sonnet-5", messages=None, max_tokens=500):
-    return client.messages.create(
-        model=model, max_tokens=max_tokens, messages=messages or [{"role": "user", "content": text}]
-    )
+def asked(service, text, *, model="claude-sonnet-5", messages=None, max_tokens=500):
+    with anthropic.Anthropic(api_key="k", base_url=service.url) as client:
+        return client.messages.create(
+            model=model, max_tokens=max_tokens, messages=messages or [{"role": "user", "content": text}]
+        )
 
 
 def refusals(service, model):
@@ -94,11 +91,10 @@ def answered(service, model):
 
 
 def test_a_spent_budget_is_a_clear_error_of_the_anthropic_sdk_that_it_does_not_send_again(running):
-    client = of_anthropic(running)
-    asked(client, "hello")
+    asked(running, "hello")
     eventually("a cost in the row", lambda: answered(running, "claude-sonnet-5"))
     with pytest.raises(anthropic.APIStatusError) as refused:
-        asked(client, "hello again")
+        asked(running, "hello again")
     assert refused.value.status_code == 402
     assert refused.value.body["error"]["type"] == "billing_error"
     assert "budget 'a drop'" in str(refused.value)
@@ -107,12 +103,12 @@ def test_a_spent_budget_is_a_clear_error_of_the_anthropic_sdk_that_it_does_not_s
 
 
 def test_and_of_the_openai_sdk(running):
-    client = openai.OpenAI(api_key="k", base_url=running.url + "/v1")
     say = [{"role": "user", "content": "hello"}]
-    client.chat.completions.create(model="gpt-5", messages=say)
-    eventually("a cost in the row", lambda: answered(running, "gpt-5"))
-    with pytest.raises(openai.APIStatusError) as refused:
+    with openai.OpenAI(api_key="k", base_url=running.url + "/v1") as client:
         client.chat.completions.create(model="gpt-5", messages=say)
+        eventually("a cost in the row", lambda: answered(running, "gpt-5"))
+        with pytest.raises(openai.APIStatusError) as refused:
+            client.chat.completions.create(model="gpt-5", messages=say)
     assert (refused.value.status_code, refused.value.code) == (402, "tokenpak_over_budget")
     assert "budget 'another drop'" in str(refused.value)
     assert eventually("its row", lambda: refusals(running, "gpt-5")) == 1
@@ -124,7 +120,7 @@ def test_two_at_once_cannot_both_take_the_last_cent(running, upstream):
 
     def ask(number):
         try:
-            asked(of_anthropic(running), f"number {number}", model="claude-opus-5")
+            asked(running, f"number {number}", model="claude-opus-5")
             outcomes.append(200)
         except anthropic.APIStatusError as error:
             outcomes.append(error.status_code)
@@ -136,7 +132,7 @@ def test_two_at_once_cannot_both_take_the_last_cent(running, upstream):
         thread.join()
     manner(upstream, think_s=0)
     assert sorted(outcomes) == [200, 402]
-    asked(of_anthropic(running), "and one more, now that the worst did not come", model="claude-opus-5")
+    asked(running, "and one more, now that the worst did not come", model="claude-opus-5")
 
 
 def test_a_redacted_secret_leaves_as_the_same_bytes_after_a_restart_and_its_prefix_holds(running, upstream):
@@ -144,12 +140,12 @@ def test_a_redacted_secret_leaves_as_the_same_bytes_after_a_restart_and_its_pref
     text = f"this is in my environment: GITHUB_TOKEN={TOKEN}\n" + "\n".join(f"line {n} of a log" for n in range(600))
     marked = [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
     first = [{"role": "user", "content": marked}]
-    one = asked(of_anthropic(running), "", model="claude-sonnet-4-6", messages=first)
+    one = asked(running, "", model="claude-sonnet-4-6", messages=first)
     assert one.usage.cache_creation_input_tokens > 1000
     assert running.ctl("restart", "front").returncode == 0
     words = one.content[0].text
     more = [*first, {"role": "assistant", "content": words}, {"role": "user", "content": f"again: {TOKEN}"}]
-    two = asked(of_anthropic(running), "", model="claude-sonnet-4-6", messages=more)
+    two = asked(running, "", model="claude-sonnet-4-6", messages=more)
     assert two.usage.cache_read_input_tokens == one.usage.cache_creation_input_tokens
     bodies = [body for body in received(upstream) if b"claude-sonnet-4-6" in body]
     assert len(bodies) == 2
@@ -167,11 +163,11 @@ def test_a_redacted_secret_leaves_as_the_same_bytes_after_a_restart_and_its_pref
 
 def test_a_restart_keeps_what_was_spent(running, started):
     with pytest.raises(anthropic.APIStatusError, match="budget 'a drop'"):
-        asked(of_anthropic(running), "behind a new front")
+        asked(running, "behind a new front")
     running.stop()
     again = started()
     with pytest.raises(anthropic.APIStatusError, match="budget 'a drop'"):
-        asked(of_anthropic(again), "behind a new service")
+        asked(again, "behind a new service")
 
 
 def redactions(service):

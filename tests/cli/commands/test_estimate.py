@@ -15,6 +15,7 @@ from tests.shared_place import shared
 from tokenpak.cli.commands import estimate as command
 from tokenpak.cli.commands.estimate import estimate
 from tokenpak.cli.commands.events import BadMoment
+from tokenpak.cli.estimate import run
 from tokenpak.config.settings import ConfigError
 
 
@@ -123,6 +124,16 @@ def test_nothing_to_read(home, tmp_path):
         estimate()
     with pytest.raises(SystemExit, match="is not there"):
         estimate(tmp_path / "gone")
+
+
+def test_an_interruption_is_one_line(logs, monkeypatch, capsys, tmp_path):
+    def interrupted(plan, advance):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run", interrupted)
+    assert estimate(html=tmp_path / "x.html") == command.INTERRUPTED
+    assert capsys.readouterr().err == "tokenpak: interrupted; nothing was written\n"
+    assert not (tmp_path / "x.html").exists()
 
 
 def test_options_that_cannot_be_meant():

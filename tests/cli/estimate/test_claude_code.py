@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from estimate_lab import Claude, epoch, reads, says, usage
 
 from tokenpak.cli.estimate.claude_code import CLEARED, turns
@@ -72,13 +73,14 @@ def test_a_conversation_that_was_taken_back_goes_on_from_there():
     assert requests(log)[-1] == ["u:go", "a:one way", "u:rather so"]
 
 
-def test_a_prompt_whose_parent_is_only_a_result_takes_nothing_back():
+@pytest.mark.parametrize("parent", ["result", "call"])
+def test_a_prompt_whose_parent_is_of_the_last_answer_takes_nothing_back(parent):
     log = Claude()
     log.user("go")
     call = log.answer("msg_1", reads("t1"), reads("t2"))
     beside = log.result("t1", "one", parent=call)
     log.result("t2", "two", parent=call)
-    log.user("and more", parent=beside)
+    log.user("and more", parent={"result": beside, "call": call}[parent])
     log.answer("msg_2", says("done"))
     assert requests(log)[-1] == ["u:go", "a:t1,t2", "u:=one,=two,and more"]
 

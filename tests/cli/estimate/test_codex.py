@@ -60,6 +60,7 @@ def test_counts_that_come_after_results_are_of_the_answer_before_them():
 
 
 def test_a_record_ends_an_answer_and_counts_after_it_end_none():
+    late = {"type": "token_count", "info": {"last_token_usage": {"input_tokens": 7}}}
     log = Codex(session="thread")
     log.lines[0]["payload"]["session_id"] = "root"
     log.user("go")
@@ -68,13 +69,26 @@ def test_a_record_ends_an_answer_and_counts_after_it_end_none():
         counts = {"input_tokens": 50 + nth, "cached_input_tokens": 8, "output_tokens": 1}
         log.line("token_usage_record", {"response_id": f"resp_{nth}", "usage": counts})
         log.output(f"c{nth}", "text")
-        log.count(7, 0)
+    log.lines.insert(-2, {"type": "event_msg", "payload": late})
     found = read(log)
     assert [(turn.response, turn.usage.uncached, len(turn.items)) for turn in found] == [
         ("resp_0", 42, 1),
         ("resp_1", 43, 4),
     ]
     assert {(turn.session, turn.conversation) for turn in found} == {("root", "agent thread")}
+
+
+def test_a_count_that_comes_again_ends_no_answer():
+    log = Codex()
+    log.user("go")
+    log.call("c0")
+    log.count(100, 0)
+    log.output("c0", "text")
+    log.call("c1")
+    log.lines.append(log.lines[-4])
+    log.count(200, 90)
+    assert log.lines[-2]["payload"]["type"] == "token_count"
+    assert [turn.usage.uncached for turn in read(log)] == [100, 200]
 
 
 def test_a_prompt_ends_an_answer_that_was_broken_off():

@@ -37,6 +37,7 @@ def test_a_picture_bends_nothing():
         ([(1000, 9000), (1100, 9100)], {"main": 8000}),  # nothing grows: a token is one by size
         ([(1000, 500)], {}),  # more is there than was counted
         ([(10, 900_000)], {"main": LARGEST}),
+        ([(size, 5 * size + 1000) for size in range(1000, 12_000, 1000)], {"main": 25_000}),  # something else grew, too
         ([], {}),
     ],
 )

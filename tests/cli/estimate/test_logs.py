@@ -18,6 +18,7 @@ def home(tmp_path):
     log = Codex()
     log.user("go")
     log.call("c")
+    log.output("c", "text")
     log.count(10, 0)
     log.write(tmp_path / ".codex/sessions/2026/03/01/rollout-x.jsonl")
     return tmp_path

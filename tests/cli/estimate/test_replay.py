@@ -67,6 +67,13 @@ def test_time_decides_what_is_still_cached():
     assert soon.with_usage == 0
 
 
+def test_what_is_new_is_written_in_both_worlds():
+    """What was cut from a new result would have been written to the cache, not read from it."""
+    row, _ = play(working(turns=5, usages=False), since=epoch(20 * 4))
+    assert (row.requests, row.edited) == (1, 1)
+    assert 1000 * row.saved_nanos == row.removed * TABLE.find("anthropic", "claude-opus-4-6").prices.cache_write_5m
+
+
 def test_what_an_earlier_file_holds_is_replayed_and_not_booked():
     whole, _ = play(working())
     copied = frozenset(f"msg_s1{nth}" for nth in range(8))

@@ -21,6 +21,7 @@ from tokenpak.cli.sheet import Sheet, Switch
 if TYPE_CHECKING:
     from tokenpak.cli.estimate.told import Estimate
 
+INTERRUPTED = 130
 PIPED_WIDTH = 140
 """Columns of a report that goes into a file: figures are never cut there."""
 
@@ -65,9 +66,12 @@ def estimate(
     form, wanted = sheet.form(json, csv), Wanted(_moment(since), head, model)
     try:
         files = files_at(path, wanted.since, limit)
+        told = _told(files, wanted, config)
     except NoLogs as error:
         raise SystemExit(f"tokenpak: {error}") from error
-    told = _told(files, wanted, config)
+    except KeyboardInterrupt:
+        sys.stderr.write("tokenpak: interrupted; nothing was written\n")
+        return INTERRUPTED
     if html is not None:
         _write(html, told)
     if form == "text":

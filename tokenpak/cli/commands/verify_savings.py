@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Annotated, NamedTuple
@@ -51,10 +52,14 @@ class Wanted(NamedTuple):
 
     path: Path | None
     bodies: tuple[Path, ...]
+    upstream: str
+    key_variable: str
     model: str
     most: int
     seed: int
     config: Path | None
+    yes: bool
+    json: bool
 
 
 def verify_savings(
@@ -98,20 +103,25 @@ def verify_savings(
         TOML file with settings.
 
     """
-    wanted = Wanted(path, body, model, most, seed, config)
+    wanted = Wanted(path, body, upstream.rstrip("/"), key_variable, model, most, seed, config, yes=yes, json=json)
     try:
-        found = _pairs(wanted)
-        asked = sys.stderr if json else sys.stdout
-        asked.write(_announced(found, upstream) + "\n")
-        asked.flush()
-        if not (yes or _confirmed()):
-            asked.write("Nothing was sent. Say --yes to send them.\n")
-            return NOT_SENT
-        counts = _counts(found, upstream.rstrip("/"), key_variable)
+        return _verified(wanted)
     except (ModelError, NoLogs, Nothing) as error:
         raise SystemExit(f"tokenpak: {error}") from error
+
+
+def _verified(wanted: Wanted) -> int:
+    found = _pairs(wanted)
+    asked = sys.stderr if wanted.json else sys.stdout
+    asked.write(_announced(found, wanted.upstream) + "\n")
+    asked.flush()
+    if not (wanted.yes or _confirmed()):
+        asked.write("Nothing was sent. Say --yes to send them.\n")
+        return NOT_SENT
+    counts = _counts(found, wanted)
     total = verdict(counts)
-    sys.stdout.write(as_json({"requests": counts, "total": total}) if json else report(counts, total) + "\n")
+    told = as_json({"requests": counts, "total": total}) if wanted.json else report(counts, total) + "\n"
+    sys.stdout.write(told)
     return 0
 
 
@@ -122,7 +132,7 @@ def _pairs(wanted: Wanted) -> list[Pair]:
     """As many pairs as may be sent. Raises Nothing, NoLogs."""
     means = _means(wanted)
     found = _of_files(wanted, means) if wanted.bodies else _of_logs(wanted, means)
-    pairs_ = [pair for pair, _ in zip(found, range(wanted.most // FORMS), strict=False)]
+    pairs_ = list(islice(found, wanted.most // FORMS))
     if not pairs_:
         raise Nothing("nothing to count: in none of these requests of Anthropic's would anything be edited")
     nameless = [pair.name for pair in pairs_ if not pairs.model_of(pair.original)]
@@ -190,12 +200,13 @@ def _confirmed() -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _counts(found: Sequence[Pair], upstream: str, variable: str) -> list[Counted]:
+def _counts(found: Sequence[Pair], wanted: Wanted) -> list[Counted]:
     """The provider's counts. Raises ModelError."""
+    variable = wanted.key_variable
     key = os.environ.get(variable)
     if not key:
         raise ModelError(f"no key: the environment variable {variable} is empty; --key-variable names another")
-    with Model(Format.ANTHROPIC, upstream, key) as model:
+    with Model(Format.ANTHROPIC, wanted.upstream, key) as model:
         return [
             Counted(pair.name, pair.tokens, pair.removed, model.counted(pair.original), model.counted(pair.sent))
             for pair in found

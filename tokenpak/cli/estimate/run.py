@@ -4,6 +4,7 @@ A process takes one file at a time and gives back what it adds up to, so that a 
 largest conversation, twice. Which answers stand in more than one file is settled first, from their ids alone.
 """
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -95,6 +96,7 @@ _HERE: list[tuple[Means, float]] = []
 
 
 def _begin(plan: Plan) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C reaches every process; one of them answers it
     _HERE[:] = [(_means(plan), plan.since)]
 
 
