@@ -172,11 +172,12 @@ def check_targets(view: View, sent: View, decisions: Sequence[Decision], policy:
 
 
 class Shown(NamedTuple):
-    """A text a model has read, under one of its names."""
+    """A text a model has read, under one of its names. after: the line from which on an anchor is looked for in it."""
 
     label: str
     kind: Kind
     text: str
+    after: int = 0
 
 
 def check_references(fmt: Format, view: View, sent: View, decisions: Sequence[Decision]) -> None:
@@ -209,7 +210,7 @@ def _opaque(text: str) -> bool:
 
 
 def check_reference(change: Change, original: str, sent: str, shown: list[Shown], there: Shown | None) -> Shown | None:
-    """Where a reader finds what a marker stands for, given where the marker before it led."""
+    """Where a reader finds what a marker stands for, and where that ends, given where the marker before it led."""
     marker = markers.parse(change.new)
     assert isinstance(marker, Reference)
     assert change.new in sent.split("\n")
@@ -222,14 +223,13 @@ def check_reference(change: Change, original: str, sent: str, shown: list[Shown]
         assert there is not None
         texts = [there._replace(label=THERE)]
     led = ((each, look(marker, each)) for each in reversed(texts) if each.label == marker.label)
-    source, found = next((each for each in led if each[1] is not None), (None, None))
-    assert found is not None
+    source, (at, found) = next((source, seen) for source, seen in led if seen is not None)
     if marker.first is None:
-        assert found == wanted or marker.label == THERE  # further on there, where the naive reader does not look
-        return source
-    assert [body for _, body in map(apart, wanted)] == found
-    assert [number for number, _ in map(apart, wanted)] == list(range(marker.first, marker.first + marker.count))
-    return source
+        assert found == wanted
+    else:
+        assert [body for _, body in map(apart, wanted)] == found
+        assert [number for number, _ in map(apart, wanted)] == list(range(marker.first, marker.first + marker.count))
+    return source._replace(after=at + marker.count)
 
 
 _NUMBERED = re.compile(r"( {0,10})(0|[1-9][0-9]{0,6})(→|\t|:)(.*)", re.DOTALL)
@@ -241,8 +241,8 @@ def apart(line: str) -> tuple[int, str]:
     return (int(match[2]), match[4]) if match else (-1, line)
 
 
-def look(marker: Reference, shown: Shown) -> list[str] | None:
-    """What a reader finds for a marker in a text, or None where he has to look further back."""
+def look(marker: Reference, shown: Shown) -> tuple[int, list[str]] | None:
+    """What a reader finds for a marker in a text, and at which line; None where he has to look further back."""
     assert shown.kind in (Kind.RESULT, Kind.USER, Kind.ASSISTANT, Kind.CALL)
     lines = shown.text.split("\n")
     for at in range(len(lines) - marker.count + 1):
@@ -250,12 +250,12 @@ def look(marker: Reference, shown: Shown) -> list[str] | None:
         if any(markers.parse(line) for line in run):
             continue
         if marker.lines is None:
-            if run[0].lstrip().startswith(marker.anchor or "\n"):
-                return run
+            if at >= shown.after and run[0].lstrip().startswith(marker.anchor or "\n"):
+                return at, run
         elif [apart(line)[0] for line in run] == list(range(marker.lines[0], marker.lines[1] + 1)) and len(
             {look_of(line) for line in run}
         ) == 1:
-            return [apart(line)[1] for line in run]
+            return at, [apart(line)[1] for line in run]
     return None
 
 
