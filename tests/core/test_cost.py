@@ -487,3 +487,8 @@ def test_more_tokens_never_cost_less(usage, more, provider, data):
 @given(USAGES, FLAT, COUNTS)
 def test_reasoning_is_never_added(usage, prices, reasoning):
     assert cost(usage, prices) == cost(msgspec.structs.replace(usage, reasoning=reasoning), prices)
+
+
+def test_all_classes_are_input():
+    assert input_tokens(Usage(1, 2, 4, 8, 16, 32, 64)) == 31
+    assert input_tokens(Usage()) == 0

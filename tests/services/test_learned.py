@@ -12,7 +12,7 @@ from tokenpak.core.patch import Footprint, Trace
 from tokenpak.core.savings import Scale
 from tokenpak.core.usage import Usage
 from tokenpak.services import learned as module
-from tokenpak.services.learned import Learned, input_of
+from tokenpak.services.learned import Learned
 
 MODEL = "claude-sonnet-4-5"
 
@@ -193,8 +193,3 @@ def test_what_is_remembered_has_a_bound(lab):
     for number in range(module.MODELS + 50):
         lab.learned.taught(told(model=f"m{number}", family=b"%d" % number), Usage(9))
     assert len(lab.learned.statistics()) == module.MODELS
-
-
-def test_all_classes_are_input():
-    assert input_of(Usage(1, 2, 4, 8, 16, 32, 64)) == 31
-    assert input_of(Usage()) == 0

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from tokenpak.core.cost import input_tokens
 from tokenpak.core.ledger import Used
 from tokenpak.core.patch import Footprint
 from tokenpak.core.savings import Scale
@@ -150,7 +151,7 @@ class Learned:
 
     def taught(self, told: Counted, usage: Usage | None) -> Lesson:
         """The scales of this very reply: `token` makes what was sent come to the provider's total."""
-        total = input_of(usage) if usage is not None else 0
+        total = input_tokens(usage) if usage is not None else 0
         blocks = told.footprint.blocks
         sent = sum(block.tokens for block in blocks)
         if not total or not sent:
@@ -167,7 +168,7 @@ class Learned:
         """Note how far a reply was from what was expected. More read than expected is no harm: others write, too. A reply
         that says nothing of a cache says nothing against the ledger.
         """
-        total = input_of(usage)
+        total = input_tokens(usage)
         if total:
             short = max(0, expected.read - usage.cache_read) / total if usage.cache_read is not None else 0.0
             self._model(told.provider, told.outline.model or "").note(max(short, lesson.apart))
@@ -229,9 +230,3 @@ class Learned:
 def _as_before(was: _Worth, now: _Worth) -> bool:
     """True where what was there before has been read for what it was worth: then it is the new text that is denser."""
     return was.total / 2 <= now.read <= was.total * SAME
-
-
-def input_of(usage: Usage) -> int:
-    """All input tokens of a reply, whatever class they are in."""
-    classes = (usage.uncached, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.cache_write_other)
-    return sum(tokens or 0 for tokens in classes)
