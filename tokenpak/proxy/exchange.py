@@ -23,7 +23,6 @@ from tokenpak.core.admit import admit
 from tokenpak.core.breakpoints import supported
 from tokenpak.core.client import identify
 from tokenpak.core.headers import Line, first_values, forwarded, resized
-from tokenpak.core.patch import Format
 from tokenpak.core.refusal import Fault, Refuse
 from tokenpak.core.route import Route, resolve
 from tokenpak.core.usage import EchoWatch, NoEcho, Observation, Tap, tap_for
@@ -80,7 +79,7 @@ class Exchange:
             report("exchange_failed", error)
             self.course.fault = "internal"
             if self.course.status is None:
-                await self._answer(Refuse("internal", provider=self._provider))
+                await self._answer(Refuse("internal", provider=self.course.provider))
         finally:
             self.record(self.account())
         return self.course.state
@@ -144,8 +143,7 @@ class Exchange:
         if route.format is None or text is None:
             course.why_unread = "coded" if text is None else None
             return (lines, raw) if clean is text or text is None else (resized(lines, len(clean)), clean)
-        client = course.client.name if course.client else None
-        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, clean, client)
+        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, clean, course.caller)
         if done.worker_ms is not None:
             self._own_lines.append(tip.compression_line((done.queue_ms or 0.0) + done.worker_ms))
         if done.body is text:
@@ -204,8 +202,8 @@ class Exchange:
         if seen.echo and course.compressed is not None and course.compressed.session is not None:
             self._room.dispatch.echoed(course.compressed.session)
         if course.route is not None and course.passed_at is not None:
-            model = course.compressed.outline.model if course.compressed and course.compressed.outline else None
-            course.settled = self._room.accounts.settle(course.account, course.route.provider, model or "", seen)
+            settle = self._room.accounts.settle
+            course.settled = settle(course.account, course.route.provider, course.model or "", seen)
         guard.settle(self._room, course)
         return row.closed(course, seen, self._room.now_ns())
 
@@ -241,7 +239,7 @@ class Exchange:
                 self.course.fault = fault_of(error)
                 # once a response has begun, only its breaking off can tell
                 if self._relay is None:
-                    await self._answer(Refuse(self.course.fault, str(base.url), self._provider))
+                    await self._answer(Refuse(self.course.fault, str(base.url), self.course.provider))
             nursery.cancel_scope.cancel()
 
     async def _watch_client(self) -> None:
@@ -264,11 +262,11 @@ class Exchange:
 
     async def _say_stopping(self) -> None:
         """A request without an answer gets one; a stream gets an event of its own kind, and then breaks off."""
-        refused = Refuse("stopping", provider=self._provider)
+        refused = Refuse("stopping", provider=self.course.provider)
         with trio.move_on_after(LAST_WORD_S, shield=True):
             if self._relay is None:
                 await self._answer(refused)
-            elif (event := self._relay.last_event(refused, self._format)) is not None:
+            elif (event := self._relay.last_event(refused, self.course.format)) is not None:
                 await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     def _open_account(self, route: Route, response: httpx.Response) -> None:
@@ -305,14 +303,6 @@ class Exchange:
         """Bytes of the body that goes out; of an upload as many as it declares, or at most as are read."""
         declared = int(self._values.get(b"content-length", b"%d" % self._room.read_cap))
         return declared if body is None else len(body)
-
-    @property
-    def _format(self) -> Format | None:
-        return self.course.route.format if self.course.route else None
-
-    @property
-    def _provider(self) -> str | None:
-        return self.course.route.provider if self.course.route else None
 
 
 def fault_of(error: httpx.TransportError) -> Fault:

@@ -42,15 +42,14 @@ _NAMED = msgspec.json.Decoder(_Named)
 
 def holds(room: Room, course: Course, content_type: bytes) -> bool:
     """Whether the body may not go on before it was searched, by the terms for its client."""
-    return not _is_file(content_type) and room.redaction.terms(_client(course)).holds
+    return not _is_file(content_type) and room.redaction.terms(course.caller).holds
 
 
 def search(room: Room, course: Course, text: bytes, content_type: bytes) -> bytes:
     """The body as it may go on: the same object, or one with placeholders. Raises TurnedAway. Files are not searched."""
     if _is_file(content_type):
         return text
-    fmt = course.route.format if course.route else None
-    course.verdict = verdict = room.redaction.search(fmt, text, _client(course))
+    course.verdict = verdict = room.redaction.search(course.format, text, course.caller)
     match verdict:
         case Blocked():
             raise TurnedAway(_found(course, verdict))
@@ -62,7 +61,7 @@ def search(room: Room, course: Course, text: bytes, content_type: bytes) -> byte
 
 def unsearched(course: Course, why: str) -> TurnedAway:
     """For a body that holds back nothing known, but cannot be looked into."""
-    return TurnedAway(Refuse("unsearched", why, course.route.provider if course.route else None))
+    return TurnedAway(Refuse("unsearched", why, course.provider))
 
 
 def reserve(room: Room, course: Course, body: bytes | None, size: int) -> None:
@@ -77,8 +76,8 @@ def reserve(room: Room, course: Course, body: bytes | None, size: int) -> None:
             course.id,
             route.provider,
             model,
-            _client(course),
-            (course.client.session if course.client else None) or (done.session if done else None),
+            course.caller,
+            course.session,
             most_tokens([trace.tokens for trace in footprint.blocks] if footprint else None, size),
             about.max_tokens if about else None,
         )
@@ -105,16 +104,12 @@ def _billed(course: Course) -> int | None:
 def _found(course: Course, blocked: Blocked) -> Refuse:
     what = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in blocked.found.items())
     detail = f"found {what}{_WHY[blocked.why]}"
-    return Refuse("secret_found", detail, course.route.provider if course.route else None)
+    return Refuse("secret_found", detail, course.provider)
 
 
 def _is_file(content_type: bytes) -> bool:
     """An uploaded file, which is no text of a conversation yet."""
     return content_type.strip().lower().startswith(_FILES)
-
-
-def _client(course: Course) -> str | None:
-    return course.client.name if course.client else None
 
 
 def _model_of(body: bytes | None) -> str | None:

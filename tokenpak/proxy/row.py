@@ -10,8 +10,9 @@ import msgspec
 import trio
 
 from tokenpak.core import redact
+from tokenpak.core.body import Outline
 from tokenpak.core.client import Client
-from tokenpak.core.patch import Patch
+from tokenpak.core.patch import Format, Patch
 from tokenpak.core.redact import Blocked, Clean, Redacted, Verdict, Warned
 from tokenpak.core.refusal import Fault
 from tokenpak.core.route import Route
@@ -32,7 +33,8 @@ class Course:
 
     read_at: the body was in. sent_at: the way to the provider began. head_at: the head of the response came.
     passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
-    marks: cache marks of ours in the body that was sent. verdict: on what was found in it. reservation: money held. account: opened at the response's head, settled at its end.
+    marks: cache marks of ours in the body that was sent. verdict: on what was found in it. reservation: money held.
+    account: opened at the response's head, settled at its end.
     """
 
     id: str
@@ -61,11 +63,40 @@ class Course:
     head_at: float | None = None
     passed_at: float | None = None
 
+    @property
+    def provider(self) -> str | None:
+        """Who owns the path; None before it is routed."""
+        return self.route.provider if self.route else None
+
+    @property
+    def format(self) -> Format | None:
+        """That of the body, where it is one that is read."""
+        return self.route.format if self.route else None
+
+    @property
+    def caller(self) -> str | None:
+        """The client's name."""
+        return self.client.name if self.client else None
+
+    @property
+    def session(self) -> str | None:
+        """As the client names it, else the conversation's family."""
+        return (self.client.session if self.client else None) or (self.compressed.session if self.compressed else None)
+
+    @property
+    def outline(self) -> Outline | None:
+        """What the body says of itself."""
+        return self.compressed.outline if self.compressed else None
+
+    @property
+    def model(self) -> str | None:
+        """The model the body asks for."""
+        return self.outline.model if self.outline else None
+
 
 def opened(course: Course, front: str) -> RequestOpened:
     """The row as it opens: what the request says of itself."""
-    route, client = course.route, course.client
-    outline = course.compressed.outline if course.compressed else None
+    outline = course.outline
     return RequestOpened(
         id=course.id,
         opened_ns=course.opened_ns,
@@ -73,11 +104,11 @@ def opened(course: Course, front: str) -> RequestOpened:
         method=course.method,
         path=course.path,
         client_request_id=course.client_request_id,
-        provider=route.provider if route else None,
-        format=route.format.value if route and route.format else None,
-        client=client.name if client else None,
-        session=(client.session if client else None) or (course.compressed.session if course.compressed else None),
-        model_asked=outline.model if outline else None,
+        provider=course.provider,
+        format=course.format.value if course.format else None,
+        client=course.caller,
+        session=course.session,
+        model_asked=course.model,
         stream=outline.stream if outline else None,
         project=outline.project if outline else None,
     )
