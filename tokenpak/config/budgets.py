@@ -5,16 +5,17 @@ order are refused, by the budget's name or its number.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
 
+from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.rules import Unusable, meant
 from tokenpak.core.budget import NANOS, Budget
 
-LARGEST = Decimal(10_000_000)
-"""Dollars above which an amount is a slip."""
+AMOUNT = Amount("amount", Decimal(10_000_000), "Write dollars, such as 5 or 0.25.")
+"""More dollars are a slip."""
 LONGEST_NAME = 40
 
 _AMOUNTS = ("warn", "block", "ceiling", "unpriced")
@@ -46,7 +47,7 @@ def _budget(table: Mapping[str, object]) -> Budget:
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise Unusable(f"name = {name!r}: give it a name of up to {LONGEST_NAME} characters; refusals quote it.")
     words = {key: _word(key, value) for key, value in table.items() if key in _WORDS}
-    amounts = {key: _nanos(key, value) for key, value in table.items() if key in _AMOUNTS}
+    amounts = {key: int(dollars_in(key, value, AMOUNT) * NANOS) for key, value in table.items() if key in _AMOUNTS}
     if amounts.keys() <= {"unpriced"}:
         raise Unusable("it limits nothing. Add one of: warn, block, ceiling; in dollars.")
     _check_order(amounts)
@@ -58,20 +59,6 @@ def _word(key: str, value: object) -> object:
         return msgspec.convert(value, _WORDS[key])
     except msgspec.ValidationError as error:
         raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
-
-
-def _nanos(key: str, value: object) -> int:
-    """Nano-dollars from dollars."""
-    advice = "Write dollars, such as 5 or 0.25."
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unusable(f"{key} = {value!r} is no amount. {advice}")
-    try:
-        dollars = Decimal(str(value))
-    except InvalidOperation:
-        raise Unusable(f"{key} = {value!r} is no number. {advice}") from None
-    if not dollars.is_finite() or not 0 <= dollars <= LARGEST:
-        raise Unusable(f"{key} = {value!r} must lie between 0 and {LARGEST:,}. {advice}")
-    return int(dollars * NANOS)
 
 
 def _check_name(name: str, others: Iterable[Budget]) -> None:

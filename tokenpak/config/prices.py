@@ -10,12 +10,13 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.paths import Paths
 from tokenpak.config.rules import Unusable, meant
 from tokenpak.core.cost import ModelPrices, PriceTable, TokenClass, table_of
@@ -24,8 +25,8 @@ SHIPPED = Path(__file__).with_name("prices.json")
 
 LARGEST_BYTES = 4 * 1024 * 1024
 """A table larger than this is no table of prices."""
-DEAREST = Decimal(10_000)
-"""Dollars for a million tokens above which a price is a slip of the unit."""
+PRICE = Amount("price", Decimal(10_000), "Write dollars for a million tokens, such as 2.5.")
+"""More dollars for a million tokens are a slip of the unit."""
 
 PICO_IN_DOLLAR_A_MILLION = 1_000_000
 FINEST = Decimal(1) / PICO_IN_DOLLAR_A_MILLION
@@ -220,17 +221,9 @@ def _entry(table: Mapping[str, object]) -> Entry:
 
 def _pico(key: str, value: object) -> int:
     """Pico-dollars a token from dollars a million tokens."""
-    advice = "Write dollars for a million tokens, such as 2.5."
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unusable(f"{key} = {value!r} is no price. {advice}")
-    try:
-        dollars = Decimal(str(value))
-    except InvalidOperation:
-        raise Unusable(f"{key} = {value!r} is no number. {advice}") from None
-    if not dollars.is_finite() or not 0 <= dollars <= DEAREST:
-        raise Unusable(f"{key} = {value!r} must lie between 0 and {DEAREST:,}. {advice}")
+    dollars = dollars_in(key, value, PRICE)
     if dollars % FINEST:
-        raise Unusable(f"{key} = {value!r} is finer than {FINEST:f}, the smallest step. {advice}")
+        raise Unusable(f"{key} = {value!r} is finer than {FINEST:f}, the smallest step. {PRICE.advice}")
     return int(dollars * PICO_IN_DOLLAR_A_MILLION)
 
 
