@@ -17,24 +17,6 @@ from tokenpak.telemetry.queries import Filter, PassTotal, Reader, StoredRequest,
 from tokenpak.telemetry.tables import REQUESTS
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tokenpak.db"
-
-
-@pytest.fixture
-def book(path):
-    it = Book(path)
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def reader(book, path):
-    with Reader(path) as it:
-        yield it
-
-
 def request(number, seq, **close):
     return [Envelope(FRONT, seq, opened(number)), Envelope(FRONT, seq + 1, closed(number, **close))]
 

@@ -15,31 +15,11 @@ from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import Envelope
 from tokenpak.telemetry import ingest, reports, upkeep
-from tokenpak.telemetry.book import Book
-from tokenpak.telemetry.queries import Reader
 from tokenpak.telemetry.reports import Saved, Unpriced
 from tokenpak.telemetry.store import close_store, open_store
 
 DAY_NS = 24 * HOUR_NS
 AT = 20_000 * DAY_NS
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tokenpak.db"
-
-
-@pytest.fixture
-def book(path):
-    it = Book(path)
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def reader(book, path):
-    with Reader(path) as it:
-        yield it
 
 
 @pytest.fixture

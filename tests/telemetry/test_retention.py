@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 
-import pytest
 from money_lab import HOUR_NS, told
 from store_lab import name_of, rows
 
@@ -14,18 +13,6 @@ from tokenpak.telemetry.store import close_store, open_store
 
 NOW_NS = 20_000 * DAY_NS
 MUCH = 1 << 40
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "tokenpak.db"
-
-
-@pytest.fixture
-def book(path):
-    it = Book(path)
-    yield it
-    it.close()
 
 
 class Clock:
