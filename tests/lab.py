@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx
 import trio
 
+from tokenpak.config.paths import paths_for
 from tokenpak.config.prices import in_force, shipped
 from tokenpak.core.body import Unreadable, outline
 from tokenpak.core.patch import Edit, Patch, Tally
+from tokenpak.core.recall import Bounds
 from tokenpak.core.redaction_terms import Policy
 from tokenpak.core.splice import apply_edits
 from tokenpak.ipc.events import RequestClosed, RequestOpened
@@ -22,6 +24,7 @@ from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import CacheMarks
 from tokenpak.services.redaction import Redaction
+from tokenpak.services.response_cache import ResponseCache
 from tokenpak.services.upstream import Upstream, base_of
 
 PRICES = in_force(shipped(), {}, "2026-11-28")
@@ -82,7 +85,7 @@ class Front:
     connect.
     """
 
-    def __init__(self, urls, read_cap, keep_alive_s, timeouts, *, budgets, redaction, dispatch):
+    def __init__(self, urls, read_cap, keep_alive_s, timeouts, *, budgets, redaction, dispatch, responses):
         self.dispatch = dispatch or Dispatch()
         self.marks = CacheMarks()
         self.recorder = Recorder()
@@ -91,6 +94,7 @@ class Front:
         self.accounts = Accounts(lambda: PRICES)
         self.budgets = budgets or Budgets((), lambda: PRICES, Path("unused"))
         self.redaction = redaction or Redaction(Policy(), Path("unused"))
+        self.responses = responses or ResponseCache((), Bounds(), paths_for(Path("unused")), time.time_ns)
         self.room = Room(
             front="front",
             upstreams={name: base_of(url) for name, url in urls.items()},
@@ -100,6 +104,7 @@ class Front:
             accounts=self.accounts,
             budgets=self.budgets,
             redaction=self.redaction,
+            responses=self.responses,
             recorder=self.recorder,
             now_ns=time.time_ns,
             new_id=lambda: next(ids),
@@ -120,7 +125,16 @@ NAMES = ("anthropic", "openai", "google", "ollama")
 
 @asynccontextmanager
 async def front(
-    url, *, read_cap=2**20, keep_alive_s=60, timeouts=None, names=NAMES, budgets=None, redaction=None, dispatch=None
+    url,
+    *,
+    read_cap=2**20,
+    keep_alive_s=60,
+    timeouts=None,
+    names=NAMES,
+    budgets=None,
+    redaction=None,
+    dispatch=None,
+    responses=None,
 ):
     timeouts = timeouts or httpx.Timeout(5, connect=2)
     it = Front(
@@ -131,6 +145,7 @@ async def front(
         budgets=budgets,
         redaction=redaction,
         dispatch=dispatch,
+        responses=responses,
     )
     try:
         async with trio.open_nursery() as nursery:

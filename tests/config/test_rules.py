@@ -17,11 +17,15 @@ def test_a_rule_of_every_key():
         "without": [PASSES[0]],
         "floor_tokens": 0,
         "cache_marks": False,
+        "response_cache": True,
+        "response_cache_s": 60,
+        "single_flight": True,
     }
     (rule,) = rules_in([table])
     expected = Rule(client="codex", model="gpt-5*", level="off", floor_tokens=0, cache_marks=False)
     assert (rule.client, rule.model, rule.level) == (expected.client, expected.model, expected.level)
     assert (rule.floor_tokens, rule.cache_marks) == (0, False)
+    assert (rule.response_cache, rule.response_cache_s, rule.single_flight) == (True, 60, True)
     assert (rule.passes, rule.without) == (PASSES, (PASSES[0],))
 
 
@@ -44,6 +48,8 @@ def test_passes_come_in_the_order_they_work_in(monkeypatch):
         ({"floor_tokens": -1}, ["floor_tokens = -1", ">= 0"]),
         ({"floor_tokens": "8"}, ["floor_tokens = '8'"]),
         ({"cache_marks": "no"}, ["cache_marks = 'no'"]),
+        ({"response_cache": {}}, ["response_cache = {}"]),
+        ({"response_cache_s": 0}, ["response_cache_s = 0", ">= 1"]),
         ({"client": 3, "level": "off"}, ["client = 3"]),
         ({"client": "claude_code", "level": "off"}, ["'claude_code'", "'claude-code'", "'claude_code*'"]),
         ({"client": "clin", "level": "off"}, ["Did you mean 'cline'?"]),

@@ -122,6 +122,16 @@ def test_rules_of_the_environment_that_cannot_be_used(text):
         load(None, {"TOKENPAK_RULES": text}, {})
 
 
+def test_the_bounds_of_kept_answers(tmp_path):
+    settings = load(written(tmp_path, "[response_cache]\nmax_bytes = 2097152\nmax_age_s = 60"), {}, {})
+    assert (settings.response_cache.max_bytes, settings.response_cache.max_age_s) == (2097152, 60)
+    environ = {"TOKENPAK_RESPONSE_CACHE": "{max_entry_bytes = 4096}"}
+    assert load(None, environ, {}).response_cache.max_entry_bytes == 4096
+    for wrong in ("max_bytes = 1", "max_byte = 2097152", "max_age_s = 0"):
+        with pytest.raises(ConfigError, match="response_cache"):
+            load(written(tmp_path, f"[response_cache]\n{wrong}"), {}, {})
+
+
 def test_the_terms_where_no_rule_says_otherwise():
     assert load(None, {}, {}).terms == Terms()
     changed = load(None, {}, {"level": "off", "passes": [], "floor_tokens": 3, "cache_marks": False})

@@ -23,6 +23,22 @@ def test_a_rule_sets_what_it_names_and_leaves_the_rest():
     assert refined(BASE, Rule(passes=())) == Terms(Policy("lossless", (), 100))
 
 
+def test_answers_are_given_again_only_where_a_rule_says_so():
+    rules = (
+        Rule(client="evals", response_cache=True, response_cache_s=60),
+        Rule(model="live-*", response_cache=False),
+        Rule(single_flight=True),
+    )
+    assert not BASE.response_cache
+    found = resolved(rules, BASE, "evals", "m")
+    assert (found.response_cache, found.response_cache_s, found.single_flight) == (True, 60, True)
+    assert found.policy == BASE.policy
+    assert not resolved(rules, BASE, "evals", "live-1").response_cache
+    assert not resolved(rules, BASE, "codex", "m").response_cache
+    raised = resolved(rules, BASE, "evals", "claude-haiku-4-5")
+    assert (raised.policy.floor_tokens, raised.response_cache) != (100, False)
+
+
 def test_later_rules_refine_earlier_ones():
     rules = (
         Rule(level="off", floor_tokens=7),

@@ -145,9 +145,9 @@ def test_a_request_without_blocks_is_told_by_its_usage(lab):
 def test_what_our_own_cache_answered_saves_all_that_it_was_billed(lab):
     usage = Usage(1000, 8000, 0, 0, None, 500)
     account = lab.accounts.recalled("anthropic", MODEL, Observation(usage, MODEL, "provider"))
-    assert (account.cache_origin, account.cost_nanos) == ("proxy", None)
+    assert (account.cache_origin, account.cost_nanos) == ("proxy", 0)
     assert account.savings == (SavingLine("proxy", "response_cache", "provider", 9500, cost(usage, PRICES), 0),)
-    assert lab.accounts.recalled("anthropic", MODEL, Observation()) == Account(cache_origin="proxy")
+    assert lab.accounts.recalled("anthropic", MODEL, Observation()) == Account(cache_origin="proxy", cost_nanos=0)
     (line,) = lab.accounts.recalled("mine", "m", Observation(usage, "m", "provider")).savings
     assert (line.tokens, line.nanos, line.spread_nanos) == (9500, None, None)
 

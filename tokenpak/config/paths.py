@@ -63,6 +63,16 @@ class Paths(NamedTuple):
         return self.state / "redaction.key"
 
     @property
+    def responses(self) -> Path:
+        """Stored answers (services/response_file)."""
+        return self.state / "responses.db"
+
+    @property
+    def responses_key(self) -> Path:
+        """Tells credentials apart in the keys of stored answers (services/response_cache)."""
+        return self.state / "responses.key"
+
+    @property
     def boots(self) -> Path:
         """Recent starts and present pid of each process (processes/lifecycle)."""
         return self.run / "boots"
@@ -115,6 +125,11 @@ class Paths(NamedTuple):
     @property
     def writer_sock(self) -> Path:
         return self.sockets / "writer.sock"
+
+    @property
+    def responses_sock(self) -> Path:
+        """Where the writer takes answers to be stored (processes/shelf)."""
+        return self.sockets / "responses.sock"
 
     @property
     def control_sock(self) -> Path:

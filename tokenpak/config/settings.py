@@ -21,6 +21,7 @@ from tokenpak.config.paths import Paths, default_state_dir, paths_for
 from tokenpak.core.budget import Budget
 from tokenpak.core.cost import ModelPrices
 from tokenpak.core.patch import FLOOR_TOKENS, Level
+from tokenpak.core.recall import Bounds
 from tokenpak.core.redaction_terms import Policy
 from tokenpak.core.rules import Rule, Terms, refined
 
@@ -56,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
     they refine what stands here. prices: the user's own, by model or "provider/model"; they stand above every table.
-    budgets: what may be spent. redaction: what is looked for in requests.
+    budgets: what may be spent. redaction: what is looked for in requests. response_cache: how much is kept of answers, where a
+    rule wants them kept.
     """
 
     state_dir: str
@@ -74,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: dict[str, ModelPrices] = {}
     budgets: tuple[Budget, ...] = ()
     redaction: Policy = Policy()
+    response_cache: Bounds = Bounds()
     read_cap_bytes: Size = 64 * MIB
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 900.0
@@ -113,6 +116,7 @@ _IN_TOML = {
     "prices": '{"my-model" = {input = 0.5, output = 1.5}}',
     "budgets": '[{name = "day", block = 5}]',
     "redaction": '{secrets = "redact"}',
+    "response_cache": "{max_bytes = 67108864}",
 }
 """Settings whose variable holds TOML, with an example."""
 _READERS: Mapping[str, Callable[[object], object]] = {

@@ -21,17 +21,24 @@ PATTERNS = 256
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a request is compressed on. cache_marks: may cache marks be placed where the client's own leave a gap."""
+    """What a request is compressed on. cache_marks: may cache marks be placed where the client's own leave a gap.
+
+    response_cache: may an answer be given again (core/recall), for response_cache_s seconds at most, None: as long as any.
+    single_flight: does a request wait for the answer to the same one that is under way.
+    """
 
     policy: Policy = Policy()
     cache_marks: bool = True
+    response_cache: bool = False
+    response_cache_s: int | None = None
+    single_flight: bool = False
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A refinement for some requests. None: fits any, or leaves as it is.
 
     client: pattern for the client's name as core/client.py tells it. model: pattern for the model asked for.
-    level, passes, floor_tokens: as in Policy. without: passes taken away from those that hold by then.
+    level, passes, floor_tokens: as in Policy. without: passes taken away from those that hold by then. The rest as in Terms.
     """
 
     client: str | None = None
@@ -41,6 +48,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     without: tuple[str, ...] = ()
     floor_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
     cache_marks: bool | None = None
+    response_cache: bool | None = None
+    response_cache_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    single_flight: bool | None = None
+
+
+_AS_THEY_ARE = ("cache_marks", "response_cache", "response_cache_s", "single_flight")
+"""What a rule sets by the same name."""
 
 
 def resolved(rules: Iterable[Rule], base: Terms, client: str | None, model: str | None) -> Terms:
@@ -55,7 +69,7 @@ def resolved(rules: Iterable[Rule], base: Terms, client: str | None, model: str 
     least = stated_minimum(model or "")
     if terms.policy.floor_tokens >= least:
         return terms
-    return Terms(msgspec.structs.replace(terms.policy, floor_tokens=least), terms.cache_marks)
+    return msgspec.structs.replace(terms, policy=msgspec.structs.replace(terms.policy, floor_tokens=least))
 
 
 def fits(rule: Rule, client: str | None, model: str | None) -> bool:
@@ -72,7 +86,8 @@ def refined(terms: Terms, rule: Rule) -> Terms:
         passes=tuple(name for name in passes if name not in rule.without),
         floor_tokens=old.floor_tokens if rule.floor_tokens is None else rule.floor_tokens,
     )
-    return Terms(policy, terms.cache_marks if rule.cache_marks is None else rule.cache_marks)
+    named = {name: value for name in _AS_THEY_ARE if (value := getattr(rule, name)) is not None}
+    return msgspec.structs.replace(terms, policy=policy, **named)
 
 
 def matches(pattern: str | None, name: str) -> bool:

@@ -39,6 +39,7 @@ from tokenpak.services.pool import WorkerPool
 from tokenpak.services.prices import PricesInForce
 from tokenpak.services.record import Recorder
 from tokenpak.services.redaction import Redaction
+from tokenpak.services.response_cache import ResponseCache
 from tokenpak.services.upstream import Upstream, base_of, trust
 from tokenpak.tip.errors import envelope
 from tokenpak.tip.ids import RANDOM_BYTES, uuid7
@@ -67,7 +68,8 @@ def main() -> int:
 async def serve(settings: Settings, slot: int) -> Exit:
     """The life of the process, on descriptor 0."""
     identity = uuid4()
-    async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool:
+    responses = ResponseCache(settings.rules, settings.response_cache, settings.paths, time.time_ns)
+    async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool, responses:
         memory = PlanMemory(settings.paths.plans / "plans", settings.plan_memory_bytes)
         prices = PricesInForce(settings)
         accounts = Accounts(prices)
@@ -84,6 +86,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
             accounts=accounts,
             budgets=budgets,
             redaction=redaction,
+            responses=responses,
             recorder=recorder,
             now_ns=time.time_ns,
             new_id=_new_id,
@@ -95,6 +98,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
         server = Server(app, listening)
         counted = {"server": server, "app": app, "upstream": upstream, "recorder": recorder, "dispatch": dispatch}
         counted |= {"marks": marks, "accounts": accounts, "budgets": budgets, "redaction": redaction, "pool": pool}
+        counted |= {"responses": responses}
         statistics = _Statistics(slot, counted)
         try:
             return await _Front(settings, slot, server, app).live(upstream, statistics)

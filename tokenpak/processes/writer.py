@@ -34,8 +34,10 @@ from tokenpak.ipc.event_frames import (
 from tokenpak.ipc.events import Envelope
 from tokenpak.processes.lifecycle import Exit, Stop, stop_by_exception
 from tokenpak.processes.logs import write_log_to_stderr
+from tokenpak.processes.shelf import Shelf, shelf_for
 from tokenpak.telemetry.adoption import Adoption, AdoptionStatistics
 from tokenpak.telemetry.book import Book, BookStatistics
+from tokenpak.telemetry.response_store import ResponseStoreStatistics
 from tokenpak.telemetry.retention import Keep, Retention, RetentionStatistics
 
 BATCH = 200
@@ -66,7 +68,8 @@ class WriterStatistics(msgspec.Struct, frozen=True):
     """What a statistics message holds. Counts since the start.
 
     queued: events received and not committed yet. garbled: messages, or events in them, that nobody understands.
-    withheld: events not acknowledged because the store refused. degraded: why it does at present, else None.
+    withheld: events not acknowledged because the store refused. degraded: why it does at present, else None. responses: of
+    stored answers, None where no rule wants any.
     """
 
     pid: int
@@ -78,13 +81,17 @@ class WriterStatistics(msgspec.Struct, frozen=True):
     book: BookStatistics
     adoption: AdoptionStatistics
     retention: RetentionStatistics
+    responses: ResponseStoreStatistics | None = None
 
 
 class Writer:
     """Between the socket and the store. One thread only."""
 
-    def __init__(self, paths: Paths, keep: Keep, socket: zmq.Socket[bytes]) -> None:
-        self._socket = socket
+    def __init__(self, paths: Paths, keep: Keep, socket: zmq.Socket[bytes], shelf: Shelf | None = None) -> None:
+        self._socket, self._shelf = socket, shelf
+        self._poller = zmq.Poller()
+        for each in (socket, *([shelf.socket] if shelf else [])):
+            self._poller.register(each, zmq.POLLIN)
         self._book = Book(paths.database)
         self._adoption = Adoption(paths.journal, self._book)
         self._retention = Retention(keep)
@@ -105,6 +112,7 @@ class Writer:
             more = self._adoption.step()
             if not self._queue:
                 self._book.trim(self._retention)
+                self._take_answers()
             self._tell()
         self._drain(time.monotonic() + DRAIN_S)
 
@@ -119,11 +127,16 @@ class Writer:
             book=self._book.statistics(),
             adoption=self._adoption.statistics(),
             retention=self._retention.statistics(),
+            responses=self._shelf.statistics() if self._shelf else None,
         )
 
     def _wait(self, longest: float) -> None:
         until_flush = self._flush_at - time.monotonic() if self._owed else longest
-        self._socket.poll(max(0, math.ceil(min(longest, until_flush) * 1000)))
+        self._poller.poll(max(0, math.ceil(min(longest, until_flush) * 1000)))
+
+    def _take_answers(self) -> None:
+        if self._shelf is not None:
+            self._shelf.step()
 
     def _receive(self) -> None:
         while not self._full():
@@ -216,13 +229,17 @@ def serve(settings: Settings, stopping: threading.Event) -> None:
     """Migrate the store, then bind the socket, then write until `stopping`."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.ROUTER)
+    shelf: Shelf | None = None
     try:
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        writer = Writer(settings.paths, Keep(settings.keep_days, settings.keep_bytes), socket)
+        shelf = shelf_for(settings, context)
+        writer = Writer(settings.paths, Keep(settings.keep_days, settings.keep_bytes), socket, shelf)
         endpoints.bind(socket, settings.paths.writer_sock)
         writer.run(stopping)
     finally:
+        if shelf is not None:
+            shelf.close()
         socket.close(linger=FLUSH_MS)
         context.term()

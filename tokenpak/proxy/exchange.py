@@ -4,6 +4,7 @@
     identify  who is calling, under which ids
     admit     may it come in; what needs its body for that (proxy/guard) is asked when compress has it
     route     which provider owns the path
+    recall    give a stored answer again, where a rule wants that and there is one
     compress  read the body where it can be read, and let dispatch edit it
     mark      add cache marks, where the client's own leave the tail of a conversation uncovered
     send      to the provider, with the client's own lines
@@ -27,12 +28,14 @@ from tokenpak.core.refusal import Fault, Refuse
 from tokenpak.core.route import Route, resolve
 from tokenpak.core.usage import EchoWatch, NoEcho, Observation, Tap, tap_for
 from tokenpak.ipc.events import CloseState, RequestClosed
-from tokenpak.proxy import guard, refuse, row
+from tokenpak.proxy import guard, recall, refuse, row
 from tokenpak.proxy.body import Body, ClientGone, plain
 from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.defect import report
 from tokenpak.proxy.guard import TurnedAway
+from tokenpak.proxy.recall import Keeping, Silent
 from tokenpak.proxy.relay import Relay
+from tokenpak.proxy.relay import Tap as Listener
 from tokenpak.proxy.room import Room
 from tokenpak.services.accounts import Told
 from tokenpak.services.upstream import Base, Whole
@@ -64,6 +67,7 @@ class Exchange:
         self._open = False  # the row is
         self._tap: Tap | None = None
         self._relay: Relay | None = None
+        self._keeping: Keeping | None = None
         self.receive(scope, receive)
         self.identify()
 
@@ -121,6 +125,18 @@ class Exchange:
         self.course.route = found
         return None
 
+    async def recall(self, route: Route, base: Base, lines: list[Line]) -> bool:
+        """True has given the request a stored answer, and nothing is sent. Raises ClientGone while the body comes in."""
+        target = recall.target_of(base, route, self._query)
+        stored = await recall.ask(self._room, self.course, target, lines, self._body)
+        if stored is None:
+            return False
+        self._open_row()
+        own_id = self.course.client_request_id or self.course.id
+        self._own_lines = tip.response_headers(own_id, "tip-proxy", "proxy")
+        await self._pass_on(self._begin(recall.response_of(stored, self._room.now_ns())), Silent())
+        return True
+
     async def compress(self, route: Route, lines: list[Line]) -> tuple[list[Line], bytes | None]:
         """Lines and body as they go on; None for a body that streams through. Raises ClientGone while it comes in, and
         TurnedAway for what it holds.
@@ -134,7 +150,7 @@ class Exchange:
         if raw is None:
             course.why_unread = "too_large" if route.format else None
             return lines, None
-        course.read_at = trio.current_time()
+        course.read_at = trio.current_time() if course.read_at is None else course.read_at
         course.size_in = course.size_out = len(raw)
         text = await plain(raw, self._values.get(b"content-encoding"), cap)
         if text is None and held:
@@ -180,15 +196,12 @@ class Exchange:
         coding = response.headers.get("content-encoding", "").encode("latin-1")
         patch = self.course.compressed.patch if self.course.compressed else None
         watch = EchoWatch() if patch is not None and patch.edits else NoEcho()
-        self._tap = tap_for(route.provider, route.kind, kind, coding, watch)
-        self._relay = Relay(response, self._own_lines)
-        self.course.status = response.status_code
-        self.course.passed_at = trio.current_time()
+        self._tap = tap = tap_for(route.provider, route.kind, kind, coding, watch)
+        begun = self._begin(response)
         self._open_account(route, response)
-        await self._relay.pass_on(self._send, self._tap)
-        self._over = True
-        self.course.state = "done"
-        await self._relay.finish(self._send)
+        if self.course.ticket is not None:
+            self._keeping = Keeping(tap, response, self._room.responses.most)
+        await self._pass_on(begun, self._keeping or tap)
 
     def account(self) -> RequestClosed:
         """The row's end."""
@@ -201,7 +214,13 @@ class Exchange:
         seen = self._tap.close() if self._tap else Observation()
         if seen.echo and course.compressed is not None and course.compressed.session is not None:
             self._room.dispatch.echoed(course.compressed.session)
-        if course.route is not None and course.passed_at is not None:
+        recall.settle(self._room, course, self._keeping, seen)
+        if course.route is not None and course.recalled is not None:
+            # whoever left before the end would have had the provider end early too
+            known = course.recalled.seen if course.state == "done" else Observation(model=course.recalled.seen.model)
+            course.settled = self._room.accounts.recalled(course.route.provider, known.model or "", known)
+            seen = Observation(model=known.model)
+        elif course.route is not None and course.passed_at is not None:
             settle = self._room.accounts.settle
             course.settled = settle(course.account, course.route.provider, course.model or "", seen)
         guard.settle(self._room, course)
@@ -221,15 +240,9 @@ class Exchange:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_client)
             try:
-                lines, body = await self.compress(route, forwarded(self._lines, self._values, base.host))
-                self._open_row()
-                guard.reserve(self._room, self.course, body, self._size(body))
-                lines, body = self.mark(route, base, lines, body)
-                response = await self.send(route, base, lines, body)
-                try:
-                    await self.relay(route, response)
-                finally:
-                    await response.aclose()
+                lines = forwarded(self._lines, self._values, base.host)
+                if not await self.recall(route, base, lines):
+                    await self._ask_provider(route, base, lines)
             except ClientGone:
                 self.course.state = "client_gone"
             except TurnedAway as away:
@@ -241,6 +254,29 @@ class Exchange:
                 if self._relay is None:
                     await self._answer(Refuse(self.course.fault, str(base.url), self.course.provider))
             nursery.cancel_scope.cancel()
+
+    async def _ask_provider(self, route: Route, base: Base, lines: list[Line]) -> None:
+        lines, body = await self.compress(route, lines)
+        self._open_row()
+        guard.reserve(self._room, self.course, body, self._size(body))
+        lines, body = self.mark(route, base, lines, body)
+        response = await self.send(route, base, lines, body)
+        try:
+            await self.relay(route, response)
+        finally:
+            await response.aclose()
+
+    def _begin(self, response: httpx.Response) -> Relay:
+        self._relay = begun = Relay(response, self._own_lines)
+        self.course.status = response.status_code
+        self.course.passed_at = trio.current_time()
+        return begun
+
+    async def _pass_on(self, begun: Relay, tap: Listener) -> None:
+        await begun.pass_on(self._send, tap)
+        self._over = True
+        self.course.state = "done"
+        await begun.finish(self._send)
 
     async def _watch_client(self) -> None:
         await self._body.gone()

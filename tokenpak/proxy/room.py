@@ -8,6 +8,7 @@ import httpx
 
 from tokenpak.core.budget import Refused
 from tokenpak.core.patch import Format
+from tokenpak.core.recall import Asked, Kind, Stored
 from tokenpak.core.redact import Verdict
 from tokenpak.core.redaction_terms import Terms
 from tokenpak.core.usage import Observation
@@ -17,6 +18,7 @@ from tokenpak.services.accounts import Account, Opened, Told
 from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import Marked
+from tokenpak.services.response_cache import Ticket
 from tokenpak.services.upstream import Base
 
 
@@ -43,6 +45,9 @@ class Accounting(Protocol):
     def open(self, told: Told) -> Opened:
         """The account of a request whose response begins now."""
 
+    def recalled(self, provider: str, model: str, seen: Observation) -> Account:
+        """The account of a request that our own response cache answered; `seen`: when the reply came."""
+
     def settle(self, opened: Opened | None, provider: str, model: str, seen: Observation) -> Account:
         """The account at the end of a request that was sent."""
 
@@ -67,6 +72,26 @@ class Searching(Protocol):
         """What becomes of a body."""
 
 
+class Recalling(Protocol):
+    """`services.response_cache.ResponseCache`, as far as an exchange needs it."""
+
+    @property
+    def most(self) -> int:
+        """Bytes of the largest answer that is kept."""
+
+    def wants(self, client: str | None) -> bool:
+        """Whether the body of this client's request is worth a look."""
+
+    def ask(self, kind: Kind, asked: Asked, text: bytes, client: str | None) -> Ticket | None:
+        """What a request may have of the cache; None: nothing."""
+
+    async def find(self, ticket: Ticket) -> Stored | None:
+        """A stored answer, or that of the same request under way."""
+
+    def settle(self, ticket: Ticket, answer: Stored | None) -> None:
+        """The request is over; its answer, if that may be given again."""
+
+
 class Recording(Protocol):
     """`services.record.Recorder`, as far as an exchange needs it."""
 
@@ -89,6 +114,7 @@ class Room:
     accounts: Accounting
     budgets: Spending
     redaction: Searching
+    responses: Recalling
     recorder: Recording
     now_ns: Callable[[], int]
     new_id: Callable[[], str]

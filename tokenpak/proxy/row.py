@@ -13,6 +13,7 @@ from tokenpak.core import redact
 from tokenpak.core.body import Outline
 from tokenpak.core.client import Client
 from tokenpak.core.patch import Format, Patch
+from tokenpak.core.recall import Stored
 from tokenpak.core.redact import Blocked, Clean, Redacted, Verdict, Warned
 from tokenpak.core.refusal import Fault
 from tokenpak.core.route import Route
@@ -22,6 +23,7 @@ from tokenpak.services.accounts import Account, Opened
 from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import Marked
+from tokenpak.services.response_cache import Ticket
 
 MARKS = "cache-marks"
 """The name of cache marks among the passes of a row."""
@@ -33,6 +35,7 @@ class Course:
 
     read_at: the body was in. sent_at: the way to the provider began. head_at: the head of the response came.
     passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
+    ticket: what it may have of the response cache. recalled: the stored answer it got.
     marks: cache marks of ours in the body that was sent. verdict: on what was found in it. reservation: money held.
     account: opened at the response's head, settled at its end.
     """
@@ -45,6 +48,8 @@ class Course:
     client: Client | None = None
     client_request_id: str | None = None
     route: Route | None = None
+    ticket: Ticket | None = None
+    recalled: Stored | None = None
     compressed: Compressed | None = None
     why_unread: str | None = None
     marks: Marked | None = None

@@ -171,7 +171,7 @@ class Accounts:
         priced = _priced(self._prices(), provider, model, seen)
         usage = seen.usage if seen.basis == "provider" else None
         line = savings.recalled(Billed(usage, priced.prices if priced else None))
-        return Account(cache_origin="proxy", savings=(line,) if line else ())
+        return Account(cache_origin="proxy", cost_nanos=0, savings=(line,) if line else ())
 
     def statistics(self) -> dict[str, object]:
         """Accounts opened and settled, replies without a price, misses; entries held; what is learned of each model."""

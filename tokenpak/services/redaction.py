@@ -8,8 +8,6 @@ with it the same secret has the same one after a restart. Where it cannot be kep
 stay out all the same, and a restart costs each conversation its cached prefix.
 """
 
-import contextlib
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -19,10 +17,10 @@ from tokenpak.core.patch import Format
 from tokenpak.core.redact import Blocked, Clean, Place, Redacted, Verdict, Warned
 from tokenpak.core.redaction_terms import Policy, Terms, resolved
 from tokenpak.services.newest import Newest
+from tokenpak.services.own_key import own_key
 
 ELEMENTS = 32_768
 """Elements of requests known again; some 150 bytes each, and 100 for a finding."""
-KEY_BYTES = 32
 _BILLED = b"cch="
 
 
@@ -34,7 +32,7 @@ class Redaction:
         self._memos: dict[tuple[str, ...], Newest[bytes, tuple[Place, ...]]] = {}
         self._counts = Counter({"searched": 0, "warned": 0, "redacted": 0, "blocked": 0})
         self._found: Counter[str] = Counter()
-        self._key, self._kept = _key(key_file) if policy.redacts else (b"", True)
+        self._key, self._kept = own_key(key_file) if policy.redacts else (b"", True)
 
     def terms(self, client: str | None) -> Terms:
         """What is looked for in a client's requests."""
@@ -80,33 +78,3 @@ def _bills_bytes(fmt: Format | None, body: bytes) -> bool:
         return read(fmt, body).keep is not None
     except Unreadable:
         return True
-
-
-def _key(file: Path) -> tuple[bytes, bool]:
-    """The key of this installation, and whether it is kept. Two slots that start at once agree on one."""
-    for _ in range(2):
-        with contextlib.suppress(OSError):
-            known = file.read_bytes()
-            if len(known) == KEY_BYTES:
-                return known, True
-        try:
-            _make(file)
-        except FileExistsError:
-            continue  # the other slot was quicker
-        except OSError:
-            break
-    return os.urandom(KEY_BYTES), False
-
-
-def _make(file: Path) -> None:
-    """A new key, whole from the moment it has its name. Raises FileExistsError, OSError."""
-    scratch = file.with_name(f"{file.name}.{os.getpid()}.new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(os.urandom(KEY_BYTES))
-            out.flush()
-            os.fsync(out.fileno())
-        os.link(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)

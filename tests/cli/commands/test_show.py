@@ -33,6 +33,7 @@ def state(tmp_path):
     book.commit(told(12, time.time_ns(), cost_nanos=bill + 5_000_000, **money))
     book.commit(told(13, time.time_ns(), cost_nanos=bill, **{**money, "price_id": "2020-01-01+00000000"}))
     book.commit(told(14, time.time_ns(), cost_nanos=None, usage=Usage(), usage_basis=None))
+    book.commit(told(15, time.time_ns(), cost_nanos=0, usage=Usage(), usage_basis=None, cache_origin="proxy"))
     book.close()
     return tmp_path
 
@@ -58,7 +59,12 @@ def test_a_bill_that_is_not_what_was_stored_is_said_to_be(state, capsys):
 
 @pytest.mark.parametrize(
     ("number", "why"),
-    [(13, "it was priced by table 2020-01-01+00000000"), (14, "reported no usage"), (1, "no price was known")],
+    [
+        (13, "it was priced by table 2020-01-01+00000000"),
+        (14, "reported no usage"),
+        (15, "a stored answer was given again"),
+        (1, "no price was known"),
+    ],
 )
 def test_why_there_is_no_bill(state, capsys, number, why):
     show(name_of(number), state_dir=state)

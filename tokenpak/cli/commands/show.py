@@ -70,6 +70,8 @@ def _told(row: StoredRequest, state_dir: Path | None) -> Told:
 
 
 def _bill(row: StoredRequest, state_dir: Path | None) -> tuple[tuple[Line, ...] | None, str | None]:
+    if row.cache_origin == "proxy":
+        return None, "a stored answer was given again, and no provider asked"
     if row.usage_basis != "provider":
         return None, "the provider reported no usage"
     if row.price_id is None:
