@@ -39,3 +39,12 @@ def test_a_line_of_which_a_part_is_replaced_already_stays():
 
 def test_short_lines_stay():
     assert sent(["first-lines"], "ok\na", "ok\na", name="Edit", path="x") == ["ok\na", "ok\na"]
+
+
+def test_a_line_that_the_same_text_leads_back_to_stays():
+    """A reference to earlier lines of its own text needs them there, the first of them most of all."""
+    lines = [SAID, *(f"line {n} of a part that is long enough to be worth a reference" for n in range(14))]
+    text = "\n".join([*lines, "in between", *lines])
+    _, two = sent(["line-runs", "first-lines"], SAID + "\na", text, name="Edit", path="x")
+    assert words(two).startswith(SAID + "\n")
+    assert '[15 lines: same as this text from "' in words(two)
