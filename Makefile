@@ -8,7 +8,10 @@ SESSIONS ?=
 # never imported, and no dependency of the product.
 VOCABULARY := llama-index-core==0.14.25
 
-.PHONY: demo test test-long clients lint clean
+# Tools of the audit, apart from what they judge.
+AUDIT := $(VENV)/audit
+
+.PHONY: demo test test-long clients lint lock audit clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml
@@ -35,6 +38,23 @@ test-long: $(READY)
 
 clients: $(READY)
 	$(BIN)/python -m pytest -m clients -rs
+
+$(AUDIT)/.ready:
+	test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9' 'pip-tools>=7.5'
+	touch $@
+
+# Pins and hashes of all that is installed with us, anew.
+lock: $(AUDIT)/.ready
+	$(AUDIT)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+		--output-file $(AUDIT)/requirements.lock pyproject.toml
+	{ sed -n '/^#/p' requirements.lock; cat $(AUDIT)/requirements.lock; } > $(AUDIT)/whole.lock
+	mv $(AUDIT)/whole.lock requirements.lock
+
+# Known vulnerabilities in what the lock file names. Fails as well where the index has no such list: not audited is not clean.
+audit: $(AUDIT)/.ready
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

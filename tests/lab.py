@@ -23,6 +23,7 @@ from tokenpak.services.accounts import Accounts
 from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import CacheMarks
+from tokenpak.services.occupancy import Occupancy
 from tokenpak.services.redaction import Redaction
 from tokenpak.services.response_cache import ResponseCache
 from tokenpak.services.upstream import Upstream, base_of
@@ -40,13 +41,15 @@ class Dispatch:
         self.edits = {}
         self.asked = []
         self.clients = []
+        self.parties = []
         self.cache_marks = True
         self.echoes = []
         self.delay_s = 0
 
-    async def compress(self, fmt, kind, body, client=None):
+    async def compress(self, fmt, kind, body, client=None, party=None):
         self.asked.append((fmt, kind, body))
         self.clients.append(client)
+        self.parties.append(party)
         await trio.sleep(self.delay_s)
         try:
             about = outline(fmt, body)
@@ -85,7 +88,9 @@ class Front:
     connect.
     """
 
-    def __init__(self, urls, read_cap, keep_alive_s, timeouts, *, budgets, redaction, dispatch, responses):
+    def __init__(
+        self, urls, read_cap, keep_alive_s, timeouts, *, budgets, redaction, dispatch, responses, occupancy, tokens
+    ):
         self.dispatch = dispatch or Dispatch()
         self.marks = CacheMarks()
         self.recorder = Recorder()
@@ -95,6 +100,7 @@ class Front:
         self.budgets = budgets or Budgets((), lambda: PRICES, Path("unused"))
         self.redaction = redaction or Redaction(Policy(), Path("unused"))
         self.responses = responses or ResponseCache((), Bounds(), paths_for(Path("unused")), time.time_ns)
+        self.occupancy = occupancy or Occupancy(None, None)
         self.room = Room(
             front="front",
             upstreams={name: base_of(url) for name, url in urls.items()},
@@ -105,10 +111,12 @@ class Front:
             budgets=self.budgets,
             redaction=self.redaction,
             responses=self.responses,
+            occupancy=self.occupancy,
             recorder=self.recorder,
             now_ns=time.time_ns,
             new_id=lambda: next(ids),
             read_cap=read_cap,
+            tokens=tokens or {},
         )
         self.app = App(self.room)
         self.server = Server(self.app, configuration("127.0.0.1:0", keep_alive_s, 65536))
@@ -135,6 +143,8 @@ async def front(
     redaction=None,
     dispatch=None,
     responses=None,
+    occupancy=None,
+    tokens=None,
 ):
     timeouts = timeouts or httpx.Timeout(5, connect=2)
     it = Front(
@@ -146,6 +156,8 @@ async def front(
         redaction=redaction,
         dispatch=dispatch,
         responses=responses,
+        occupancy=occupancy,
+        tokens=tokens,
     )
     try:
         async with trio.open_nursery() as nursery:

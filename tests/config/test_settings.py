@@ -85,6 +85,8 @@ def test_empty_and_unrelated_variables_are_no_settings():
         ('[[rules]]\nlevel = "off"\n[[rules]]\nmodle = "x"', ["config.toml: rules: rule 2", "'modle'", "'model'"]),
         ('rules = "[]"', ["config.toml: rules", "[[rules]]"]),
         ("cache_marks = 1", ["config.toml: cache_marks", "bool"]),
+        ("requests_per_client = 0", ["config.toml: requests_per_client", ">= 1"]),
+        ('[tokens]\nlaptop = "x"', ["config.toml: tokens", "laptop", "sha256:"]),
     ],
 )
 def test_errors_name_file_key_and_remedy(tmp_path, text, words):
@@ -165,6 +167,14 @@ def test_loopback_names():
     assert load(None, {}, {"host": "127.0.0.9"}).host == "127.0.0.9"
     with pytest.raises(ConfigError, match="IPv4 only"):
         load(None, {}, {"host": "::1"})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.com", "127.0.0.1.nip.io", ""])  # noqa: S104
+def test_no_other_address_is_listened_on_and_the_reason_is_told(host, tmp_path):
+    """Not with a token either: without TLS the provider's keys would be read on the way."""
+    with pytest.raises(ConfigError, match="no TLS") as caught:
+        load(written(tmp_path, f'[tokens]\na = "sha256:{"0" * 64}"\n'), {}, {"host": host})
+    assert "127.0.0.1" in str(caught.value)
 
 
 def test_settings_reach_child_processes_privately(tmp_path):

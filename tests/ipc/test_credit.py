@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tokenpak.ipc.credit import HUNG_AFTER, LIMIT, SESSIONS, Credits
+from tokenpak.ipc.credit import HUNG_AFTER, LARGE, LIMIT, SESSIONS, Credits
 from tokenpak.ipc.zmq_trio import HIGH_WATER
 
 
@@ -78,6 +78,51 @@ def test_no_worker_holds_more_than_its_credit():
     assert credits_.choose(b"a") == 0
 
 
+def test_nothing_is_handed_to_a_worker_that_holds_a_large_job():
+    credits_ = up()
+    credits_.take(0, b"a", LARGE)
+    assert [credits_.choose(b"a", size=size) for size in (0, LARGE - 1)] == [1, 1]
+    assert credits_.choose(b"a", {1}) is None
+    credits_.give(0, LARGE)
+    assert credits_.choose(b"a", {1}) == 0
+
+
+def test_a_large_job_may_stand_behind_a_small_one_and_outlast_it():
+    credits_ = up(1)
+    credits_.take(0, b"a", 5)
+    credits_.take(0, b"b", LARGE)
+    credits_.give(0, 5)
+    assert credits_.choose(b"c") is None
+    credits_.give(0, LARGE)
+    assert credits_.choose(b"c") == 0
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 1), (3, 2), (4, 3)])
+def test_large_jobs_leave_a_worker_to_the_small_ones(workers, most):
+    credits_ = up(workers)
+    for _ in range(most):
+        credits_.take(credits_.choose(b"a", size=LARGE), b"a", LARGE)
+    assert credits_.choose(b"a", size=LARGE) is None
+    assert (credits_.choose(b"b", size=LARGE - 1) is None) == (workers == 1)
+
+
+def test_a_worker_that_does_not_answer_is_none_to_leave_to_the_small_ones():
+    credits_ = up(2)
+    credits_.overdue(0)
+    assert credits_.choose(b"a", size=LARGE) == 1
+    credits_.take(1, b"a", LARGE)
+    credits_.overdue(1)
+    credits_.heard(0)
+    assert credits_.choose(b"b", size=LARGE) == 0  # the only one that answers
+
+
+def test_a_lost_connection_takes_its_large_job_along():
+    credits_ = up(1)
+    credits_.take(0, b"a", LARGE)
+    credits_.connected(0)
+    assert credits_.choose(b"a", size=LARGE) == 0
+
+
 def test_credit_comes_back_once():
     with pytest.raises(ValueError, match="holds no job"):
         up().give(0)
@@ -137,7 +182,7 @@ class Life(RuleBasedStateMachine):
     @initialize(workers=st.integers(1, 4), limit=st.integers(1, 4))
     def start(self, workers, limit):
         self.credits = Credits(workers, limit)
-        self.flying = [0] * workers
+        self.flying = [[] for _ in range(workers)]
         self.up = [False] * workers
         self.silent = [False] * workers
 
@@ -148,36 +193,43 @@ class Life(RuleBasedStateMachine):
     def connect(self, data):
         worker = self.worker(data)
         self.credits.connected(worker)
-        self.flying[worker], self.up[worker], self.silent[worker] = 0, True, False
+        self.flying[worker], self.up[worker], self.silent[worker] = [], True, False
 
     @rule(data=st.data())
     def disconnect(self, data):
         worker = self.worker(data)
         self.credits.disconnected(worker)
-        self.flying[worker], self.up[worker], self.silent[worker] = 0, False, False
+        self.flying[worker], self.up[worker], self.silent[worker] = [], False, False
 
-    @rule(data=st.data(), session=st.sampled_from([b"a", b"b", b"c"]), avoid=st.sets(st.integers(0, 3), max_size=2))
-    def job(self, data, session, avoid):
-        chosen = self.credits.choose(session, avoid)
+    @rule(
+        session=st.sampled_from([b"a", b"b", b"c"]),
+        avoid=st.sets(st.integers(0, 3), max_size=2),
+        size=st.sampled_from([0, 1000, LARGE, LARGE * 9]),
+    )
+    def job(self, session, avoid, size):
+        chosen = self.credits.choose(session, avoid, size)
+        answering = [worker for worker, up in enumerate(self.up) if up and not self.silent[worker]]
+        held = {worker for worker in answering if max(self.flying[worker], default=0) >= LARGE}
         able = [
             worker
-            for worker, flying in enumerate(self.flying)
-            if worker not in avoid and self.up[worker] and not self.silent[worker] and flying < self.credits.limit
+            for worker in answering
+            if worker not in avoid | held and len(self.flying[worker]) < self.credits.limit
         ]
+        if size >= LARGE and len(held) >= max(1, len(answering) - 1):
+            able = []
         assert (chosen is None) == (not able)
         if chosen is not None:
             assert chosen in able
-            assert self.flying[chosen] == min(self.flying[worker] for worker in able)
-            self.credits.take(chosen, session)
-            self.flying[chosen] += 1
+            assert len(self.flying[chosen]) == min(len(self.flying[worker]) for worker in able)
+            self.credits.take(chosen, session, size)
+            self.flying[chosen].append(size)
 
     @precondition(lambda self: any(self.flying))
     @rule(data=st.data())
     def answer(self, data):
         worker = data.draw(st.sampled_from([number for number, flying in enumerate(self.flying) if flying]))
-        self.credits.give(worker)
+        self.credits.give(worker, self.flying[worker].pop(0))
         self.credits.heard(worker)
-        self.flying[worker] -= 1
         self.silent[worker] = False
 
     @rule(data=st.data(), event=st.sampled_from(["overdue", "unanswered"]))
@@ -191,8 +243,9 @@ class Life(RuleBasedStateMachine):
     def books_are_right(self):
         if not hasattr(self, "credits"):
             return
-        assert [seat.in_flight for seat in self.credits.seats] == self.flying
-        assert all(0 <= flying <= self.credits.limit for flying in self.flying)
+        assert [seat.in_flight for seat in self.credits.seats] == [len(flying) for flying in self.flying]
+        assert all(len(flying) <= self.credits.limit for flying in self.flying)
+        assert all(sum(size >= LARGE for size in flying) <= 1 for flying in self.flying)
         assert [seat.up for seat in self.credits.seats] == self.up
         for worker in range(len(self.flying)):
             assert not self.credits.hung(worker) or self.silent[worker]

@@ -30,14 +30,14 @@ def eventually(what: str, condition: Callable[[], object], within_s: float = 20.
 class Program:
     """A program of ours that prints one JSON line when it is ready."""
 
-    def __init__(self, *arguments: str, log: Path) -> None:
+    def __init__(self, *arguments: str, log: Path, environ: dict[str, str] | None = None) -> None:
         self._log = log.open("ab")
         self.log = log
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tokenpak.cli.main", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={k: v for k, v in os.environ.items() if not k.startswith("TOKENPAK_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("TOKENPAK_")} | (environ or {}),
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -69,13 +69,22 @@ class Program:
 class Service(Program):
     """`tokenpak serve`."""
 
-    def __init__(self, state: Path, upstreams: dict[str, str], *, drain_s: float = 15.0, port: int = 0) -> None:
+    def __init__(
+        self,
+        state: Path,
+        upstreams: dict[str, str],
+        *,
+        drain_s: float = 15.0,
+        port: int = 0,
+        environ: dict[str, str] | None = None,
+    ) -> None:
         self.state = state
         options = [word for name, url in upstreams.items() for word in ("--upstream", f"{name}={url}")]
         state.mkdir(parents=True, exist_ok=True)
         super().__init__(
             *("serve", "--port", str(port), "--state-dir", str(state), "--drain", str(drain_s), *options),
             log=state / "serve.err",
+            environ=environ,
         )
 
     def tree(self) -> list[psutil.Process]:

@@ -1,6 +1,7 @@
 import json
 
 import lab
+import pytest
 import wire
 from structlog.testing import capture_logs
 
@@ -34,6 +35,25 @@ async def test_health_is_answered_here_and_has_no_row():
         await client.close()
         await wire.wait_until(lambda: front.recorder.closed)
         assert [event.path for event in front.recorder.opened] == ["/livez/"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Host: evil.example",
+        "Host: localhost\r\nOrigin: https://evil.example",
+        "Host: localhost\r\nSec-Fetch-Site: cross-site",
+    ],
+    ids=["rebound name", "page", "image"],
+)
+async def test_health_is_no_word_for_pages_of_others(lines):
+    async with wire.provider(ok) as provider, lab.front(provider.url) as front:
+        client = await wire.connect(front.port)
+        await client.send(f"GET /livez HTTP/1.1\r\n{lines}\r\n\r\n".encode())
+        reply = await client.message()
+        assert reply.status == 403
+        assert not any(name.lower().startswith(b"access-control-") for name, _ in reply.lines)
+        await client.close()
 
 
 async def test_counts_by_how_exchanges_ended():

@@ -210,6 +210,122 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch):
         await it.is_over()
 
 
+async def test_a_client_that_breaks_its_request_while_it_takes_nothing_is_cut_off(monkeypatch):
+    monkeypatch.setattr(module, "WRITE_S", 3.0)  # what would end it otherwise
+
+    async def flood(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not it.over.is_set() and not it.connection._has_ended:
+            await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+            await trio.lowlevel.checkpoint()
+
+    with capture_logs() as logs:
+        async with served(flood) as it:
+            await it.client.send(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await it.client.until(b"xxx")
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            await it.client.send(b"no size\r\n")
+            await it.is_over()
+    assert logs == []
+
+
+# Slow clients
+
+
+async def test_a_head_has_its_time_however_many_pieces_it_comes_in(monkeypatch):
+    """Every byte comes soon after the one before; all of them together take too long."""
+    monkeypatch.setattr(module, "HEAD_S", 0.3)
+    async with served(path) as it:
+        await it.client.send(b"GET / HTTP/1.1\r\nHost: h\r\nX: ")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dripped, it.client)
+            reply = await it.client.message()
+            nursery.cancel_scope.cancel()
+        assert (reply.status, reply.value("connection")) == (408, b"close")
+        await it.is_over()
+
+
+async def dripped(client):
+    with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        while True:
+            await client.send(b"x")
+            await trio.sleep(0.01)
+
+
+async def test_a_head_that_stops_has_its_time_too(monkeypatch):
+    monkeypatch.setattr(module, "HEAD_S", 0.05)
+    async with served(path) as it:
+        await it.client.send(GET % 1)
+        assert (await it.client.message()).status == 200
+        await it.client.send((GET % 2)[:9])
+        assert (await it.client.message()).status == 408
+        assert await it.client.ended() == "fin"
+
+
+async def test_each_head_has_its_own_time(monkeypatch):
+    monkeypatch.setattr(module, "HEAD_S", 0.5)
+    async with served(path) as it:
+        for number in range(7):
+            await it.client.send((GET % number)[:9])
+            await trio.sleep(0.1)
+            await it.client.send((GET % number)[9:])
+            assert (await it.client.message()).body == b"/%d" % number
+
+
+async def test_a_body_that_stops_ends_its_request(monkeypatch):
+    monkeypatch.setattr(module, "BODY_S", 0.05)
+    heard = []
+
+    async def take(scope, receive, send):
+        while (event := await receive())["type"] != "http.disconnect":
+            heard.append(event["body"])
+        heard.append("gone")
+
+    async with served(take) as it:
+        await it.client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+        assert (await it.client.message()).status == 408
+        assert await it.client.ended() == "fin"
+        await it.is_over()
+    assert heard[-1] == "gone"
+    assert b"".join(heard[:-1]) == b"half"
+
+
+async def test_a_body_may_take_long_as_long_as_it_comes(monkeypatch):
+    monkeypatch.setattr(module, "BODY_S", 0.2)
+    sizes = []
+
+    async def take(scope, receive, send):
+        while (event := await receive())["more_body"]:
+            sizes.append(len(event["body"]))
+        await respond(send)
+
+    async with served(take) as it:
+        await it.client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n")
+        for _ in range(40):
+            await trio.sleep(0.01)
+            await it.client.send(b"x")
+        assert (await it.client.message()).body == b"ok"
+    assert sum(sizes) == 40
+
+
+async def test_an_answer_that_was_begun_is_not_cut_for_the_rest_of_the_body(monkeypatch):
+    monkeypatch.setattr(module, "BODY_S", 0.05)
+    go_on = trio.Event()
+
+    async def answer_early(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"o", "more_body": True})
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"k", "more_body": False})
+
+    async with served(answer_early) as it:
+        await it.client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+        await it.client.until(b"\r\n\r\no")
+        await trio.sleep(0.15)
+        go_on.set()
+        assert await it.client.exactly(1) == b"k"
+
+
 # Draining
 
 

@@ -2,7 +2,9 @@ import json
 
 import pytest
 import trio
+import trio.testing
 import wire
+from structlog.testing import capture_logs
 
 from tokenpak.proxy import protocol as module
 from tokenpak.proxy.server import Server, configuration
@@ -89,6 +91,62 @@ async def test_what_is_not_http_of_ours_is_answered_and_ended(front, data, statu
     assert reply.value("connection") == b"close"
     assert await front.ended() == "fin"
     assert not front.seen
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"X: " + b"x" * 65_000 + b"\r\n", 299),
+        (b"X: " + b"x" * 66_000 + b"\r\n", 431),
+        (b"".join(b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(70)), 431),
+        (b"X: 1\r\n" * (module.MOST_LINES - 1), 299),
+        (b"X: 1\r\n" * module.MOST_LINES, 431),
+        (b"a:\r\n" * 16_000, 431),
+    ],
+    ids=["just long enough", "too long", "too long in all", "many lines", "too many lines", "nothing but lines"],
+)
+async def test_a_head_is_measured_however_it_arrives(front, head, status, pieces):
+    data = b"GET / HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n"
+    step = len(data) // pieces + 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send_in, front, [data[at : at + step] for at in range(0, len(data), step)])
+        assert (await front.message()).status == status
+    assert len(front.seen) == (status == 299)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"X: 1\r\n" * 600 + b"\r\n"],
+    ids=["two ends", "too many lines"],
+)
+async def test_a_refusal_of_a_head_request_has_no_body(front, rest):
+    with capture_logs() as logs:
+        await front.send(b"HEAD / HTTP/1.1\r\nHost: h\r\n" + rest)
+        assert (await front.message(bodiless=True)).status in {400, 431}
+        assert await front.ended() == "fin"
+    assert logs == []
+
+
+async def test_a_request_that_breaks_before_its_answer_is_answered_once(front):
+    """The application answers without having heard that the body went wrong."""
+    with capture_logs() as logs:
+        await front.send(request("POST / HTTP/1.1", "Transfer-Encoding: chunked") + b"no size\r\n")
+        assert (await front.message()).status == 400
+        assert await front.ended() == "fin"
+    assert logs == []
+    assert len(front.seen) == 1
+
+
+async def send_in(client, pieces):
+    for piece in pieces:
+        await client.send(piece)
+        await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_a_long_target_is_part_of_the_head(front):
+    await front.send(b"GET /" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert (await front.message()).status == 431
 
 
 async def test_close_is_said_while_draining(front):

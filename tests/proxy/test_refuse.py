@@ -48,6 +48,8 @@ def test_what_was_wrong_is_named_and_clipped():
     ("fault", "status", "kind"),
     [
         ("foreign_host", 403, "permission_error"),
+        ("no_token", 403, "permission_error"),
+        ("too_many", 429, "rate_limit_error"),
         ("unknown_path", 404, "not_found_error"),
         ("websocket", 426, "invalid_request_error"),
         ("over_budget", 402, "billing_error"),
@@ -69,6 +71,7 @@ def test_statuses(fault, status, kind):
 def test_an_upgrade_is_told_what_to_speak_and_a_wait_how_long():
     assert (b"upgrade", b"HTTP/1.1") in refusal(Refuse("websocket")).headers
     assert (b"retry-after", b"1") in refusal(Refuse("busy")).headers
+    assert (b"retry-after", b"1") in refusal(Refuse("too_many")).headers
     assert (b"retry-after", b"1") not in refusal(Refuse("internal")).headers
 
 
@@ -93,6 +96,6 @@ def test_no_last_event_in_a_document():
     assert last_event(Refuse("stopping", provider="openai"), None, b"application/json") is None
 
 
-@pytest.mark.parametrize("status", [400, 431, 501, 505])
+@pytest.mark.parametrize("status", [400, 408, 431, 501, 505])
 def test_malformed(status):
     assert json.loads(malformed(status))["error"]["message"].startswith("TokenPak: ")

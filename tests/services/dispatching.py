@@ -35,9 +35,11 @@ class Workers:
         self.behaviour = behaviour
         self.compressor = Compressor(Words())
         self.jobs: list[Job] = []
+        self.parties: list[bytes] = []
 
-    async def ask(self, job: Job, body: bytes, session: bytes) -> Answer | Missed:
+    async def ask(self, job: Job, body: bytes, session: bytes, party: bytes) -> Answer | Missed:
         self.jobs.append(job)
+        self.parties.append(party)
         assert len(session) == 16
         return await self.behaviour(job, body, self)
 

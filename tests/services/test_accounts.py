@@ -69,6 +69,13 @@ def test_what_a_reply_costs_is_the_providers_usage_times_the_price(lab):
     assert lab.settle(lab.open(turn(1)), usage, beside=unknown).cost_nanos is None
 
 
+def test_searches_of_the_web_are_billed_by_the_piece_and_have_no_price_here():
+    lab = Lab()
+    usage = Usage(100, None, None, None, None, 10)
+    assert lab.settle(lab.open(turn(1)), usage, web_searches=0).cost_nanos == cost(usage, PRICES)
+    assert lab.settle(lab.open(turn(1)), usage, web_searches=2).cost_nanos is None
+
+
 def test_an_unknown_model_has_tokens_and_no_money(lab):
     opened = lab.open(turn(1).replace(MODEL.encode(), b"claude-of-next-year"))
     account = lab.settle(opened, Usage(10, 9000, 0, 0, None, 5))

@@ -88,3 +88,10 @@ async def test_cache_marks_are_told_on_every_way(kind: str, workers: Workers, me
 async def test_a_body_nobody_can_read_gets_no_marks(workers: Workers, memory: PlanMemory):
     assert not (await sent(Dispatch(workers, memory, Limits()), b"nonsense", "cline")).cache_marks
     assert (await sent(Dispatch(workers, memory, Limits()), TWICE, "cline")).cache_marks
+
+
+async def test_who_takes_turns_as_one_is_told_to_the_pool_and_else_the_conversation_does(workers, memory):
+    dispatch = Dispatch(workers, memory, Limits(LOW))
+    await dispatch.compress(Format.ANTHROPIC, "messages", TWICE, "codex", "agent é")
+    done = await sent(dispatch, TWICE, "codex")
+    assert workers.parties == ["agent é".encode(), bytes.fromhex(done.session)]

@@ -9,6 +9,7 @@ import trio
 
 from tests.worker_lab import JOB, FakeWorker, fake_workers, instance, patch_for, until
 from tokenpak.ipc import frames
+from tokenpak.ipc.credit import LARGE
 from tokenpak.ipc.frames import HEAD, JobMessage, Kind, PatchMessage, PingMessage, PongMessage, RefusalMessage, Vitals
 from tokenpak.services.pool import Answer, Limits, Missed, WorkerPool
 
@@ -21,9 +22,9 @@ class Scene:
     def __init__(self, pool: WorkerPool, fakes: list[FakeWorker], nursery: trio.Nursery) -> None:
         self.pool, self.fakes, self.nursery = pool, fakes, nursery
 
-    def ask(self, body: bytes = b"x", session: bytes = b"s") -> "Call":
+    def ask(self, body: bytes = b"x", session: bytes = b"s", party: bytes = b"") -> "Call":
         call = Call()
-        self.nursery.start_soon(call.run, self.pool, body, session)
+        self.nursery.start_soon(call.run, self.pool, body, session, party)
         return call
 
     def seat(self, number: int = 0):
@@ -39,10 +40,10 @@ class Call:
         self.took = -1.0
         self.ended = trio.Event()
 
-    async def run(self, pool: WorkerPool, body: bytes, session: bytes) -> None:
+    async def run(self, pool: WorkerPool, body: bytes, session: bytes, party: bytes) -> None:
         started = trio.current_time()
         with self.scope:
-            self.outcome = await pool.ask(JOB, body, session)
+            self.outcome = await pool.ask(JOB, body, session, party)
         self.took = trio.current_time() - started
         self.ended.set()
 
@@ -177,6 +178,72 @@ async def test_beyond_the_credits_jobs_wait_and_go_first_come_first_served():
             assert isinstance(await call.end(), Answer)
         assert heard == [b"0", b"1", b"2", b"3", b"4", b"5"]
         assert on.pool.statistics().waiting_peak == 5
+
+
+async def waiting(on: Scene, *asked: tuple[bytes, bytes]) -> list[Call]:
+    """Calls that wait in this order, behind what is in flight."""
+    calls = []
+    for body, party in asked:
+        before = on.pool.statistics().waiting
+        calls.append(on.ask(body, party=party))
+        await until(lambda before=before: on.pool.statistics().waiting == before + 1)
+    return calls
+
+
+async def test_a_small_job_does_not_wait_behind_all_the_large_ones_of_another():
+    async with scene(credit=1) as on:
+        on.ask(b"first")
+        job = await on.fakes[0].hear()
+        large = [b"%d" % number + bytes(2_000_000) for number in range(3)]
+        await waiting(on, *[(body, b"greedy") for body in large], (b"small 1", b"other"), (b"small 2", b"other"))
+        order = []
+        for _ in range(5):
+            on.fakes[0].tell(answer_to(job))
+            job = await on.fakes[0].hear()
+            order.append(job.body)
+        assert order == [b"small 1", b"small 2", *large]
+
+
+async def test_the_sessions_of_one_party_take_turns_as_one():
+    async with scene(credit=1) as on:
+        on.ask(b"first")
+        job = await on.fakes[0].hear()
+        for number in range(3):
+            on.ask(b"many %d" % number, session=b"%d" % number, party=b"one")
+            await until(lambda number=number: on.pool.statistics().waiting == number + 1)
+        await waiting(on, (b"another", b"two"))
+        order = []
+        for _ in range(4):
+            on.fakes[0].tell(answer_to(job))
+            job = await on.fakes[0].hear()
+            order.append(job.body)
+        assert order == [b"many 0", b"another", b"many 1", b"many 2"]
+
+
+async def test_small_jobs_pass_a_large_one_that_must_leave_them_a_worker():
+    async with scene(workers=2) as on:
+        on.ask(bytes(LARGE), party=b"greedy")
+        await until(lambda: sum(worker.in_flight for worker in on.pool.statistics().workers) == 1)
+        await waiting(on, (bytes(LARGE), b"greedy"))
+        free = [worker.in_flight for worker in on.pool.statistics().workers].index(0)
+        call = on.ask(b"small", party=b"other")
+        job = await on.fakes[free].hear()
+        assert job.body == b"small"
+        on.fakes[free].tell(answer_to(job))
+        assert isinstance(await call.end(), Answer)
+        assert on.pool.statistics().waiting == 1
+
+
+async def test_a_full_line_puts_out_whose_turn_would_come_last():
+    async with scene(credit=1, waiting=2) as on:
+        flying = on.ask()
+        await on.fakes[0].hear()
+        first, second = await waiting(on, (b"1", b"greedy"), (b"2", b"greedy"))
+        other = on.ask(b"3", party=b"other")
+        assert await second.end() == Missed("busy")
+        assert (flying.outcome, first.outcome, other.outcome) == (None, None, None)
+        assert await on.ask(b"4", party=b"greedy").end() == Missed("busy")
+        assert on.pool.statistics().missed == {"busy": 2}
 
 
 async def test_the_queue_is_bounded():
@@ -447,7 +514,7 @@ async def test_leaving_the_pool_answers_whoever_still_asks():
         async with trio.open_nursery() as nursery:
             async with WorkerPool(settings) as pool:
                 await until(lambda: pool.statistics().workers[0].up)
-                nursery.start_soon(call.run, pool, b"x", b"s")
+                nursery.start_soon(call.run, pool, b"x", b"s", b"")
                 await fakes[0].hear()
             assert await call.end() == Missed("no_worker")
 

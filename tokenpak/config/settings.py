@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import budgets, prices, redaction, rules
+from tokenpak.config import budgets, prices, redaction, rules, tokens
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
 from tokenpak.core.budget import Budget
 from tokenpak.core.cost import ModelPrices
@@ -42,6 +42,7 @@ _UPSTREAM_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+Requests = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
@@ -58,7 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
     they refine what stands here. prices: the user's own, by model or "provider/model"; they stand above every table.
     budgets: what may be spent. redaction: what is looked for in requests. response_cache: how much is kept of answers, where a
-    rule wants them kept.
+    rule wants them kept. requests_per_client, requests_per_session: how many may be under way; None: any number. tokens: by
+    holder, the hash of what a client must show; empty: nothing is asked for.
     """
 
     state_dir: str
@@ -77,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...] = ()
     redaction: Policy = Policy()
     response_cache: Bounds = Bounds()
+    requests_per_client: Requests | None = None
+    requests_per_session: Requests | None = None
+    tokens: dict[str, str] = {}
     read_cap_bytes: Size = 64 * MIB
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 900.0
@@ -117,6 +122,7 @@ _IN_TOML = {
     "budgets": '[{name = "day", block = 5}]',
     "redaction": '{secrets = "redact"}',
     "response_cache": "{max_bytes = 67108864}",
+    "tokens": '{laptop = "sha256:..."}',
 }
 """Settings whose variable holds TOML, with an example."""
 _READERS: Mapping[str, Callable[[object], object]] = {
@@ -124,6 +130,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "prices": prices.overrides_in,
     "budgets": budgets.budgets_in,
     "redaction": redaction.redaction_in,
+    "tokens": tokens.tokens_in,
 }
 """How what is written in tables becomes a setting."""
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
@@ -275,8 +282,9 @@ def _loopback(host: str) -> str:
     if _is_loopback(host):
         raise ConfigError(f"host = {host!r}: supervisord opens the port and knows IPv4 only. Use 127.0.0.1.")
     raise ConfigError(
-        f"host = {host!r} is not a loopback address: everyone who reaches it could use your provider "
-        "credentials. TokenPak serves this machine only. Use 127.0.0.1."
+        f"host = {host!r} is not a loopback address: your provider credentials would cross the network unencrypted, as "
+        "TokenPak speaks no TLS, and no token makes up for that. TokenPak serves this machine only. Use 127.0.0.1, and "
+        "from elsewhere a tunnel that ends on this machine, such as ssh -L."
     )
 
 

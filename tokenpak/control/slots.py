@@ -10,6 +10,8 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
 from tokenpak.config.paths import Paths
 from tokenpak.control.claims import number_in_locked
@@ -37,14 +39,16 @@ def other_slot(slot: int) -> int:
 def activate(paths: Paths, slot: int) -> None:
     """Make `slot` the one that serves, in one step on disk."""
     scratch = paths.active_slot.with_name(f"active_slot.{os.getpid()}.new")
-    scratch.write_text(f"{slot}\n")
+    with _private(scratch) as file:
+        file.truncate(0)
+        file.write(f"{slot}\n")
     scratch.replace(paths.active_slot)
 
 
 @contextlib.contextmanager
 def takeover(paths: Paths, slot: int) -> Iterator[None]:
     """While inside, `slot` is called although it is not active. Raises TakeoverUnderWay."""
-    with paths.takeover.open("a+") as file:
+    with _private(paths.takeover) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -56,6 +60,11 @@ def takeover(paths: Paths, slot: int) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def _private(path: Path) -> IO[str]:
+    """Open to append, for this user alone, whatever umask the command was called with."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a+")
 
 
 def is_called(paths: Paths, slot: int) -> bool:

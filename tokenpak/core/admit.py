@@ -1,4 +1,5 @@
-"""Who may come in. TokenPak listens on the loopback interface; what remains to be kept out is the user's own browser.
+"""Who may come in. TokenPak listens on the loopback interface; what remains to be kept out is the user's own browser,
+and on a machine that is shared, whoever has no token.
 
 A web page can make its visitor's browser send requests to 127.0.0.1, and by letting its own name point there (DNS
 rebinding) it can even read the answers. Both show in headers that a browser sets and a page cannot forge: `host` then
@@ -6,6 +7,8 @@ names the page's site, `origin` is the page's. Command line clients and editors 
 origin, so they pass; the difficulty is to name what is foreign without locking out their odd but harmless values.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 
 from tokenpak.core.headers import tokens
@@ -23,6 +26,9 @@ OWN_NAMES = frozenset(
 )
 """Names of this machine: its own, and those container engines give it. None of them can be had in the public DNS."""
 
+TOKEN_HEADER = b"x-tokenpak-token"
+"""Where a client shows its token. A name of our own: a provider's credential is never looked at, and this never leaves."""
+
 _WEB = (b"http://", b"https://")
 
 
@@ -33,9 +39,25 @@ def admit(values: Mapping[bytes, bytes]) -> Refuse | None:
     origin = values.get(b"origin")
     if origin is not None and not _is_harmless(origin):
         return Refuse("foreign_origin", origin.decode("latin-1"))
+    # an image, a form or a link of a page: browsers send no origin with such a GET, but say whence it came
+    if origin is None and values.get(b"sec-fetch-site", b"").strip().lower() == b"cross-site":
+        return Refuse("foreign_origin", "unknown (cross-site)")
     if any(token.startswith(b"websocket") for token in tokens(values.get(b"upgrade"))):
         return Refuse("websocket")
     return None
+
+
+def holder_of(values: Mapping[bytes, bytes], hashes: Mapping[str, str]) -> str | None:
+    """Whose token the request shows; None: nobody's. hashes: SHA-256 of each token in hexadecimal, by its holder.
+
+    Every hash is compared, and each in constant time: how long it takes tells nothing about any of them.
+    """
+    shown = hashlib.sha256(values.get(TOKEN_HEADER, b"")).hexdigest()
+    holder = None
+    for name, known in hashes.items():
+        if hmac.compare_digest(shown, known):
+            holder = name
+    return holder
 
 
 def _is_harmless(origin: bytes) -> bool:

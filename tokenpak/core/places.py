@@ -184,7 +184,7 @@ def blocks_in(section: str, piece: bytes) -> list[BlockRead]:
         if isinstance(content, str):
             content = {"type": "text", "text": content}
         return [_block(section, role, shared, part) for part in (content if isinstance(content, list) else [content])]
-    except (msgspec.DecodeError, UnicodeError, RecursionError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError, AttributeError, TypeError) as error:
         raise Unreadable("not_a_request") from error
 
 

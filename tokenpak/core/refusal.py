@@ -11,6 +11,8 @@ import msgspec
 Fault = Literal[
     "foreign_host",
     "foreign_origin",
+    "no_token",
+    "too_many",
     "forward_proxy",
     "websocket",
     "unknown_path",
@@ -24,7 +26,8 @@ Fault = Literal[
     "upstream_broken",
     "internal",
 ]
-"""foreign_host, foreign_origin: a browser was led here by somebody else's page. forward_proxy: the client believes that
+"""foreign_host, foreign_origin: a browser was led here by somebody else's page. no_token: clients must show a token
+of their own, and this one has none that is known. too_many: its client or session has as many requests under way as it may. forward_proxy: the client believes that
 TokenPak is an HTTP proxy. websocket: only HTTP is spoken. unknown_path: no provider owns the path. over_budget: a budget of the user's
 has no room for it. secret_found: it holds what may not leave this machine. unsearched: nobody can tell whether it does. busy: too many
 requests are in flight. stopping: the process ends. upstream_*: no connection, no answer in time, no proper answer.

@@ -121,7 +121,8 @@ def text_of(part: Json) -> str:
 
 def images_in(part: Json) -> int:
     """Pictures and documents in a block."""
-    return (part.get("type") in _PICTURES) + sum(images_in(each) for each in objects(part.get("content")))
+    kind = part.get("type")
+    return (isinstance(kind, str) and kind in _PICTURES) + sum(images_in(each) for each in objects(part.get("content")))
 
 
 # Replies

@@ -35,6 +35,7 @@ from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Dispatch, Limits
 from tokenpak.services.marks import CacheMarks
 from tokenpak.services.memory import PlanMemory
+from tokenpak.services.occupancy import Occupancy
 from tokenpak.services.pool import WorkerPool
 from tokenpak.services.prices import PricesInForce
 from tokenpak.services.record import Recorder
@@ -77,6 +78,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
         upstream, marks = _upstream(settings), CacheMarks(prices=prices.of_marks)
         budgets = Budgets(settings.budgets, prices, settings.paths.spend)
         redaction = Redaction(settings.redaction, settings.paths.redaction_key)
+        occupancy = Occupancy(settings.requests_per_client, settings.requests_per_session)
         room = Room(
             front=str(identity),
             upstreams={name: base_of(url) for name, url in settings.upstreams.items()},
@@ -87,10 +89,12 @@ async def serve(settings: Settings, slot: int) -> Exit:
             budgets=budgets,
             redaction=redaction,
             responses=responses,
+            occupancy=occupancy,
             recorder=recorder,
             now_ns=time.time_ns,
             new_id=_new_id,
             read_cap=settings.read_cap_bytes,
+            tokens=settings.tokens,
         )
         app = App(room)
         # a duplicate: descriptor 0 itself is let go by number when the drain begins
@@ -98,7 +102,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
         server = Server(app, listening)
         counted = {"server": server, "app": app, "upstream": upstream, "recorder": recorder, "dispatch": dispatch}
         counted |= {"marks": marks, "accounts": accounts, "budgets": budgets, "redaction": redaction, "pool": pool}
-        counted |= {"responses": responses}
+        counted |= {"responses": responses, "occupancy": occupancy}
         statistics = _Statistics(slot, counted)
         try:
             return await _Front(settings, slot, server, app).live(upstream, statistics)

@@ -7,12 +7,16 @@ from collections import Counter
 
 import msgspec
 
+from tokenpak.core.admit import admit
+from tokenpak.core.headers import first_values
 from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.exchange import Exchange
 from tokenpak.proxy.room import Room
 
 HEALTH = (b"/livez", b"/readyz")
-"""Answered here on the listening port, for GET and HEAD; no provider has such paths."""
+"""Answered here on the listening port, for GET and HEAD; no provider has such paths. Not for web pages of others, which
+need not know that somebody runs this.
+"""
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -36,7 +40,7 @@ class App:
         self._ready = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["raw_path"] in HEALTH and scope["method"] in {"GET", "HEAD"}:
+        if _asks_for_health(scope):
             await self._health(scope["raw_path"], send)
             return
         exchange = Exchange(self._room, scope, receive, send)
@@ -65,3 +69,8 @@ class App:
         headers = [_TEXT, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200 if well else 503, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _asks_for_health(scope: Scope) -> bool:
+    known = scope["raw_path"] in HEALTH and scope["method"] in {"GET", "HEAD"}
+    return known and admit(first_values(scope["headers"])) is None

@@ -1,8 +1,8 @@
 """One client connection: bytes in, bytes out, and all the ways it may end.
 
 The reader is the connection's only long task; the application runs beside it, one exchange at a time. Whatever ends a
-wait for bytes (idleness, a drain, a next request that has already been read) does so through the one cancel scope the
-reader waits in, so no second task is needed to watch the clock.
+wait for bytes (idleness, a drain, a client that sends a request too slowly, a next request that has already been read)
+does so through the one cancel scope the reader waits in, so no second task is needed to watch the clock.
 
 Ending is where the difficulty lies. Closing a socket on data nobody has read resets the connection, and a reset may
 destroy an answer that is still on its way. So an ordinary end sends FIN and reads on for a moment; a connection is not
@@ -45,6 +45,12 @@ LINGER_S = 0.5
 likely to be used again at this very moment.
 """
 
+HEAD_S = 60.0
+"""How long a request's head may take from its first byte on, however many pieces it comes in."""
+
+BODY_S = 60.0
+"""How long nothing may come of a request's body while it is waited for. Both as other servers have it (nginx, Apache)."""
+
 WRITE_S = 900.0
 """How long a client may take none of the bytes offered to it."""
 
@@ -64,6 +70,7 @@ class Connection:
         self._ahead = 0
         self._idle_since = trio.current_time()
         self._deadline = self._idle_since + self._keep_alive_s
+        self._head_due = inf
         self._wait = trio.CancelScope()
         self._writing = trio.Lock()
         self._nursery: trio.Nursery
@@ -139,22 +146,55 @@ class Connection:
             if self._protocol.is_ahead and self._is_idle:
                 self._ahead = 0
                 await self._protocol.go_on()
-            with trio.CancelScope(deadline=self._deadline) as self._wait:
-                if self._ahead > AHEAD_BOUND:
-                    await trio.sleep_forever()  # until woken
-                try:
-                    data = await self._stream.receive_some(RECEIVE)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    return
-            if self._wait.cancelled_caught:
-                if not self._has_ended and self._is_idle and self._has_more():
-                    continue
+            try:
+                data = await self._received()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+            if data is None:
+                if await self._is_over():
+                    return
+                continue
             if not self._has_ended:
                 await self._protocol.handle(RawData(data))
                 self._ahead += len(data) if self._protocol.is_ahead else 0
             if not data:
                 return
+
+    async def _received(self) -> bytes | None:
+        """The next bytes; None when the wait for them was cut short."""
+        with trio.CancelScope(deadline=self._due()) as self._wait:
+            if self._ahead > AHEAD_BOUND:
+                await trio.sleep_forever()  # until woken
+            return await self._stream.receive_some(RECEIVE)
+        return None
+
+    async def _is_over(self) -> bool:
+        """Whether the connection ends after a wait that was cut short; if not, there is more to wait for."""
+        if self._has_ended:
+            return True
+        if self._is_late():
+            await self._protocol.reject(408)
+            return False  # until that has been heard
+        return self._is_idle and not self._has_more()
+
+    def _due(self) -> float:
+        """How long the wait that begins now may last."""
+        if self._has_ended:
+            return self._deadline
+        now = trio.current_time()
+        if self._protocol.waits_for_body:
+            return now + BODY_S
+        if not self._is_idle or self._protocol.is_fresh:
+            self._head_due = inf
+        elif self._head_due == inf:
+            self._head_due = now + HEAD_S
+        return min(self._deadline, self._head_due)
+
+    def _is_late(self) -> bool:
+        """Whether a wait was cut short because a part of a request is overdue."""
+        if self._is_idle:
+            return trio.current_time() >= self._head_due
+        return self._protocol.waits_for_body
 
     async def _write(self, data: bytes) -> None:
         if not data:
@@ -167,7 +207,7 @@ class Connection:
             # half a write would garble what follows; a connection that takes nothing is aborted instead
             with trio.CancelScope(deadline=trio.current_time() + WRITE_S, shield=True) as scope:
                 await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):  # busy: the end goes out
             await self._protocol.handle(Closed())
         finally:
             self._writing.release()
@@ -194,6 +234,8 @@ class Connection:
         self._expire_at(trio.current_time() + LINGER_S)
         try:
             await self._stream.send_eof()
+        except trio.BusyResourceError:
+            self.abort()  # in the middle of a piece that the client does not take: there is no end to send behind it
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the client was faster
 

@@ -2,7 +2,7 @@
 
     receive   take the head; the body follows when it is wanted
     identify  who is calling, under which ids
-    admit     may it come in; what needs its body for that (proxy/guard) is asked when compress has it
+    admit     may it come in; more of that when the route is known (proxy/gate), and the body (proxy/guard)
     route     which provider owns the path
     recall    give a stored answer again, where a rule wants that and there is one
     compress  read the body where it can be read, and let dispatch edit it
@@ -28,7 +28,7 @@ from tokenpak.core.refusal import Fault, Refuse
 from tokenpak.core.route import Route, resolve
 from tokenpak.core.usage import EchoWatch, NoEcho, Observation, Tap, tap_for
 from tokenpak.ipc.events import CloseState, RequestClosed
-from tokenpak.proxy import guard, recall, refuse, row
+from tokenpak.proxy import gate, guard, recall, refuse, row
 from tokenpak.proxy.body import Body, ClientGone, plain
 from tokenpak.proxy.connection import Receive, Scope, Send
 from tokenpak.proxy.defect import report
@@ -75,7 +75,7 @@ class Exchange:
         """Serve the request and return how it ended."""
         try:
             with self._life:
-                refused = self.admit() or self.route()
+                refused = self.admit() or self.route() or gate.enter(self._room, self.course, self._values)
                 await (self._refuse(refused) if refused else self._forward())
             if self.course.fault == "stopping" and not self._over:
                 await self._say_stopping()
@@ -85,6 +85,7 @@ class Exchange:
             if self.course.status is None:
                 await self._answer(Refuse("internal", provider=self.course.provider))
         finally:
+            gate.leave(self._room, self.course)
             self.record(self.account())
         return self.course.state
 
@@ -159,7 +160,9 @@ class Exchange:
         if route.format is None or text is None:
             course.why_unread = "coded" if text is None else None
             return (lines, raw) if clean is text or text is None else (resized(lines, len(clean)), clean)
-        course.compressed = done = await self._room.dispatch.compress(route.format, route.kind, clean, course.caller)
+        course.compressed = done = await self._room.dispatch.compress(
+            route.format, route.kind, clean, course.caller, course.party
+        )
         if done.worker_ms is not None:
             self._own_lines.append(tip.compression_line((done.queue_ms or 0.0) + done.worker_ms))
         if done.body is text:

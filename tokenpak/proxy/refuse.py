@@ -35,6 +35,19 @@ _CASES: dict[Fault, _Case] = {
         "The request comes from a web page of origin {detail!r}. TokenPak serves local programs and pages of this "
         "machine only.",
     ),
+    # 403 and not 401, upon which clients with a login of their own renew it, or throw it away.
+    "no_token": _Case(
+        403,
+        "permission_error",
+        "This TokenPak asks its clients for a token, and {detail}. Send the one made for this client in the header "
+        "x-tokenpak-token; your provider's key stays where it is.",
+    ),
+    "too_many": _Case(
+        429,
+        "rate_limit_error",
+        "Not sent, because of a limit of yours: {detail}. Send the request again when another one has ended, or change "
+        "the limit in TokenPak's configuration.",
+    ),
     "forward_proxy": _Case(
         400,
         "invalid_request_error",
@@ -112,10 +125,13 @@ _GOOGLE_STATUS = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     426: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
 }
+_OPENAI_KINDS = {429: "rate_limit_error"}
 _GOOGLE_STATUS |= {500: "INTERNAL", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
 
 _MALFORMED = {
+    408: "The request did not come in time: its head, or the next piece of its body, is missing. Send it again.",
     431: "The request's headers are larger than TokenPak takes in. Send fewer or shorter headers.",
     501: "The request uses a transfer coding that TokenPak does not know. Send the body chunked or with its length.",
     505: "Only HTTP/1.1 is spoken here.",
@@ -137,7 +153,7 @@ def refusal(refuse: Refuse) -> Refusal:
     case = _CASES[refuse.fault]
     body = msgspec.json.encode(_shape(refuse.provider)(refuse.fault, case, _message(refuse)))
     headers = framing(body)
-    if case.status == 503:
+    if case.status in {429, 503}:
         headers += _RETRY
     if case.status == 426:  # RFC 9110 section 15.5.22: name what to speak instead
         headers += [(b"connection", b"upgrade"), (b"upgrade", b"HTTP/1.1")]
@@ -194,7 +210,7 @@ def _anthropic(_fault: Fault, case: _Case, message: str) -> dict[str, object]:
 
 
 def _openai(fault: Fault, case: _Case, message: str) -> dict[str, object]:
-    kind = "server_error" if case.status >= 500 else "invalid_request_error"
+    kind = "server_error" if case.status >= 500 else _OPENAI_KINDS.get(case.status, "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": _code(fault)}}
 
 

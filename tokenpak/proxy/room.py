@@ -18,6 +18,7 @@ from tokenpak.services.accounts import Account, Opened, Told
 from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import Marked
+from tokenpak.services.occupancy import Full, Place
 from tokenpak.services.response_cache import Ticket
 from tokenpak.services.upstream import Base
 
@@ -25,7 +26,7 @@ from tokenpak.services.upstream import Base
 class Compressing(Protocol):
     """`services.dispatch.Dispatch`, as far as an exchange needs it."""
 
-    async def compress(self, fmt: Format, kind: str, body: bytes, client: str | None) -> Compressed:
+    async def compress(self, fmt: Format, kind: str, body: bytes, client: str | None, party: str | None) -> Compressed:
         """The body to be sent; the same object where nothing is edited. Never raises for a body's sake."""
 
     def echoed(self, session: str) -> None:
@@ -92,6 +93,16 @@ class Recalling(Protocol):
         """The request is over; its answer, if that may be given again."""
 
 
+class Counting(Protocol):
+    """`services.occupancy.Occupancy`, as far as an exchange needs it."""
+
+    def enter(self, client: str | None, session: str | None) -> Place | Full:
+        """A place among the requests under way, or whose limit is reached."""
+
+    def leave(self, place: Place) -> None:
+        """The request has ended."""
+
+
 class Recording(Protocol):
     """`services.record.Recorder`, as far as an exchange needs it."""
 
@@ -103,7 +114,8 @@ class Recording(Protocol):
 class Room:
     """front: this process in the rows. upstreams: by name, as configured. now_ns: of the epoch. new_id: a UUIDv7.
 
-    read_cap: bytes of the largest body that is read.
+    read_cap: bytes of the largest body that is read. tokens: the hash of each holder's token (core/admit); empty: none are
+    asked for.
     """
 
     front: str
@@ -115,7 +127,9 @@ class Room:
     budgets: Spending
     redaction: Searching
     responses: Recalling
+    occupancy: Counting
     recorder: Recording
     now_ns: Callable[[], int]
     new_id: Callable[[], str]
     read_cap: int
+    tokens: Mapping[str, str]

@@ -23,6 +23,7 @@ from tokenpak.services.accounts import Account, Opened
 from tokenpak.services.budgets import Reservation
 from tokenpak.services.dispatch import Compressed
 from tokenpak.services.marks import Marked
+from tokenpak.services.occupancy import Place
 from tokenpak.services.response_cache import Ticket
 
 MARKS = "cache-marks"
@@ -37,7 +38,7 @@ class Course:
     passed_at: it went on to the client. why_unread: one word, where the body was a candidate and could not be read.
     ticket: what it may have of the response cache. recalled: the stored answer it got.
     marks: cache marks of ours in the body that was sent. verdict: on what was found in it. reservation: money held.
-    account: opened at the response's head, settled at its end.
+    account: opened at the response's head, settled at its end. holder: whose token it showed. place: among those under way.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Course:
     state: CloseState = "interrupted"
     client: Client | None = None
     client_request_id: str | None = None
+    holder: str | None = None
+    place: Place | None = None
     route: Route | None = None
     ticket: Ticket | None = None
     recalled: Stored | None = None
@@ -87,6 +90,11 @@ class Course:
     def session(self) -> str | None:
         """As the client names it, else the conversation's family."""
         return (self.client.session if self.client else None) or (self.compressed.session if self.compressed else None)
+
+    @property
+    def party(self) -> str | None:
+        """Who takes turns with others when workers are short: the holder of a token, else the session a client names."""
+        return self.holder or (self.client.session if self.client else None)
 
     @property
     def outline(self) -> Outline | None:

@@ -302,7 +302,9 @@ def _priced(table: Priceable, provider: str, model: str, seen: Observation) -> P
 
 
 def _cost(table: Priceable, provider: str, priced: Priced | None, seen: Observation) -> int | None:
-    """What the reply's tokens cost, those of passes beside it among them; None where one of them has no price."""
+    """What the reply cost, passes beside it among it; None where a part of it has no price, as searches of the web have."""
+    if seen.web_searches:
+        return None
     bills = [cost(seen.usage, priced.prices) if priced else None]
     for each in seen.beside:
         its = table.find(provider, each.model) if each.model else priced

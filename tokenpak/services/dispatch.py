@@ -18,8 +18,8 @@ from tokenpak.core.pipeline import CHARS_PER_TOKEN, patch_of, replay
 from tokenpak.core.plan import plan_of
 from tokenpak.core.rules import Rule, Terms, resolved
 from tokenpak.core.splice import BadEdits, apply_edits
+from tokenpak.services.errand import Answer, Missed
 from tokenpak.services.memory import PlanMemory
-from tokenpak.services.pool import Answer, Missed
 
 How = Literal["worker", "planned", "literal", "unread"]
 """worker: a worker answered. planned: the front re-applied the plan. literal: nothing to re-apply, or nothing to gain.
@@ -64,7 +64,7 @@ class Compressed(msgspec.Struct, frozen=True):
 class Pool(Protocol):
     """Workers, as far as dispatch needs them."""
 
-    async def ask(self, job: Job, body: bytes, session: bytes) -> Answer | Missed:
+    async def ask(self, job: Job, body: bytes, session: bytes, party: bytes) -> Answer | Missed:
         """A patch, or why there is none."""
 
 
@@ -109,26 +109,32 @@ class Dispatch:
         self._pool, self._memory, self._limits, self._learned = pool, memory, limits, learned
         self._counts = {"worker": 0, "planned": 0, "literal": 0, "unread": 0, "garbled": 0, "missed": 0, "defects": 0}
 
-    async def compress(self, fmt: Format, kind: str, body: bytes, client: str | None = None) -> Compressed:
+    async def compress(
+        self, fmt: Format, kind: str, body: bytes, client: str | None = None, party: str | None = None
+    ) -> Compressed:
         """The body to be sent for a request of this format. Never raises for a body or a worker's fault.
 
         client: the name of who sends it, as core/client.py tells it; a claim, which picks rules and nothing else.
+        party: who takes turns with others when workers are short; None: the conversation by itself.
         """
         try:
             about = outline(fmt, body)
         except Unreadable as unreadable:
             return self._counted(Compressed(body, "unread", str(unreadable), cache_marks=False))
         terms = resolved(self._limits.rules, self._limits.base, client, about.model)
-        found = await self._on_terms(terms.policy, fmt, kind, body, about)
+        whose = party.encode() if party else about.family
+        found = await self._on_terms(terms.policy, fmt, kind, body, about, whose)
         return self._counted(msgspec.structs.replace(found, cache_marks=terms.cache_marks))
 
-    async def _on_terms(self, policy: Policy, fmt: Format, kind: str, body: bytes, about: Outline) -> Compressed:
+    async def _on_terms(  # noqa: PLR0917 what one body is, and on which terms; none of it is left out
+        self, policy: Policy, fmt: Format, kind: str, body: bytes, about: Outline, whose: bytes
+    ) -> Compressed:
         smallest = CHARS_PER_TOKEN * min(policy.floor_tokens, _LONGEST_FLOOR)
         turn = _is_a_turn(kind, about)
         if len(body) < smallest and not self._memory.forms(about.family):
             told = _footprint(fmt, body) if turn else None
             return Compressed(body, "literal", "below_floor", outline=about, claims=turn, unedited=told)
-        found = await self._asked(policy, fmt, body, about)
+        found = await self._asked(policy, fmt, body, about, whose)
         return self._committed(found, fmt, body, about) if turn else msgspec.structs.replace(found, claims=False)
 
     def _committed(self, found: Compressed, fmt: Format, body: bytes, about: Outline) -> Compressed:
@@ -147,15 +153,15 @@ class Dispatch:
         """How bodies left, garbled and missed answers, defects that workers reported; and what memory holds."""
         return {**self._counts, **{f"memory_{name}": n for name, n in self._memory.statistics().items()}}
 
-    async def _asked(self, policy: Policy, fmt: Format, body: bytes, about: Outline) -> Compressed:
+    async def _asked(self, policy: Policy, fmt: Format, body: bytes, about: Outline, whose: bytes) -> Compressed:
         forms, model = self._memory.forms(about.family), about.model or ""
         if self._memory.stopped(about.family) or not self._learned.allows(model):
             policy = msgspec.structs.replace(policy, level="off")
         job = Job(fmt, policy, forms, self._learned.wants(model, len(body)))
-        answer = await self._pool.ask(job, body, about.family)
+        answer = await self._pool.ask(job, body, about.family, whose)
         if isinstance(answer, Missed):
             self._counts["missed"] += 1
-            return await self._unanswered(job, body, about, answer)
+            return await self._unanswered(job, body, about, whose, answer)
         return self._believed(body, about, answer) or self._replayed(fmt, body, about, forms, "garbled")
 
     def _believed(self, body: bytes, about: Outline, answer: Answer) -> Compressed | None:
@@ -171,14 +177,14 @@ class Dispatch:
         self._counts["defects"] += patch.defects
         return Compressed(sent, "worker", None, patch, about, answer.queue_ms, answer.worker_ms)
 
-    async def _unanswered(self, job: Job, body: bytes, about: Outline, missed: Missed) -> Compressed:
+    async def _unanswered(self, job: Job, body: bytes, about: Outline, whose: bytes, missed: Missed) -> Compressed:
         """The plan re-applied; but a new conversation that may not fit its model's window waits for a worker a while."""
         if job.forms or len(body) <= self._limits.window_tokens * CHARS_PER_TOKEN:
             return self._replayed(job.format, body, about, job.forms, missed.reason)
         with trio.move_on_after(self._limits.patience_s):
             while True:
                 await trio.sleep(_RETRY_S)
-                answer = await self._pool.ask(job, body, about.family)
+                answer = await self._pool.ask(job, body, about.family, whose)
                 if isinstance(answer, Answer) and (found := self._believed(body, about, answer)):
                     return found
         return self._replayed(job.format, body, about, job.forms, "beyond_window")

@@ -4,20 +4,20 @@ One DEALER per worker, because only so a death says whose jobs are gone. The dif
 at any moment: a reply after its deadline, a death between two statements, a client that leaves while its job flies. So
 all that changes state is synchronous and happens in one step: an errand is either in the queue, in flight with exactly
 one worker, or settled, and `ask` does nothing but wait for the last. Tasks only carry news here; none of them owns an
-errand. What may wait is bounded: the queue by `Limits.waiting`, flights by credits, each errand by its deadline.
+errand. What may wait is bounded: the line by `Limits.waiting`, flights by credits, each errand by its deadline. Whose
+turn it is in the line, `ipc/turns` decides; when the line is full, whose turn would come last is told so.
 
 An answer is worth having only while somebody waits: nothing is retried but the jobs of a worker that died, once, with
 another worker; a job that kills two workers is left alone. A worker answers in the order it was asked, so its pong
 proves that every older job of that connection has been answered or lost, and lost ones give their credit back.
 """
 
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from typing import Literal, Self, assert_never
+from typing import Self, assert_never
 
 import msgspec
 import trio
@@ -26,12 +26,9 @@ from tokenpak.config.settings import Settings
 from tokenpak.core.patch import Job, Patch
 from tokenpak.ipc import endpoints, frames
 from tokenpak.ipc.credit import LIMIT, Credits
+from tokenpak.ipc.turns import Turns
 from tokenpak.ipc.zmq_trio import Dealer, Link
-
-Reason = Literal["no_worker", "busy", "deadline", "died", "garbled", "refused"]
-"""no_worker: none is connected that answers. busy: the queue is full. deadline: no answer in time. died: the worker's
-connection went, and no second worker answered for it. garbled: an answer no one can read, or none where one was due.
-refused: the worker said no."""
+from tokenpak.services.errand import Answer, Errand, Missed
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -40,20 +37,6 @@ class Limits(msgspec.Struct, frozen=True):
     credit: int = LIMIT
     waiting: int = 256
     ping_s: float = 2.0
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A patch. worker_ms: the work itself. queue_ms: all the rest between asking and having it."""
-
-    patch: Patch
-    queue_ms: float
-    worker_ms: float
-
-
-class Missed(msgspec.Struct, frozen=True):
-    """No patch, and why."""
-
-    reason: Reason
 
 
 class WorkerStatistics(msgspec.Struct, frozen=True):
@@ -92,35 +75,13 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatistics, ...]
 
 
-class _Errand:
-    """One call of `ask`. outcome is set exactly once, and `settled` with it. avoid: the worker that died of it."""
-
-    def __init__(self, job: Job, body: bytes, session: bytes, seconds: float) -> None:
-        self.job, self.body, self.session = job, body, session
-        self.started = trio.current_time()
-        self.due = self.started + seconds
-        self.expiry_ns = time.monotonic_ns() + int(seconds * 1e9)
-        self.avoid: frozenset[int] = frozenset()
-        self.outcome: Answer | Missed | None = None
-        self.settled = trio.Event()
-
-    def settle(self, outcome: Answer | Missed) -> bool:
-        """False when it was settled before."""
-        if self.outcome is not None:
-            return False
-        self.outcome = outcome
-        self.body = b""  # a flight may outlast its errand by long
-        self.settled.set()
-        return True
-
-
 class _Worker:
     """The near end of one worker: its socket, and the errands it holds by number."""
 
     def __init__(self, index: int, path: Path) -> None:
         self.index, self.name = index, path.name
         self.dealer = Dealer(endpoints.address(path))
-        self.flights: dict[int, _Errand] = {}
+        self.flights: dict[int, Errand] = {}
         self.ping: int | None = None
         self.heard_at: float | None = None
         self.vitals: frames.Vitals | None = None
@@ -135,7 +96,7 @@ class WorkerPool:
         self._limits = limits or Limits()
         self._credits = Credits(settings.workers, self._limits.credit)
         self._workers: list[_Worker] = []
-        self._queue: deque[_Errand] = deque()
+        self._queue: Turns[Errand] = Turns()
         self._numbers = count(1)
         self._exits = AsyncExitStack()
         self._missed: Counter[str] = Counter()
@@ -160,13 +121,14 @@ class WorkerPool:
     async def __aexit__(self, *_error: object) -> None:
         await self._exits.aclose()  # the error inside, if any, is none of the tasks' business and leaves as it came
 
-    async def ask(self, job: Job, body: bytes, session: bytes) -> Answer | Missed:
+    async def ask(self, job: Job, body: bytes, session: bytes, party: bytes = b"") -> Answer | Missed:
         """The patch for a body, or why there is none. Raises nothing but Cancelled; returns within the job's time.
 
         That time is settings.job_base_s plus job_per_mb_s for each million bytes, queue and second try included.
+        session: whose blocks a worker may have seen. party: who takes turns with others; its sessions do so as one.
         """
         seconds = self._settings.job_base_s + self._settings.job_per_mb_s * len(body) / 1e6
-        errand = _Errand(job, body, session, seconds)
+        errand = Errand(job, body, session, party or session, seconds)
         self._asked += 1
         self._place(errand)
         outcome: Answer | Missed = Missed("deadline")
@@ -221,7 +183,7 @@ class WorkerPool:
 
     # Transitions: synchronous, one step each.
 
-    def _place(self, errand: _Errand) -> None:
+    def _place(self, errand: Errand) -> None:
         """Give the errand to a worker, or to the queue, or settle it."""
         for worker in self._workers:
             self._on_links(worker, worker.dealer.links_nowait())
@@ -229,23 +191,31 @@ class WorkerPool:
             return
         if not self._credits.hopeful(errand.avoid):
             errand.settle(_nobody_for(errand))
-        elif len(self._queue) >= self._limits.waiting:
-            errand.settle(Missed("busy"))
-        else:
-            self._queue.append(errand)
+        elif len(self._queue) < self._limits.waiting or self._made_room(errand):
+            self._queue.add(errand, errand.party, errand.size)
             self._peak = max(self._peak, len(self._queue))
+        else:
+            errand.settle(Missed("busy"))
 
-    def _launched(self, errand: _Errand) -> bool:
+    def _made_room(self, errand: Errand) -> bool:
+        """Whether somebody left a full line for the errand, since his turn would have come last."""
+        last = self._queue.last_behind(errand.party, errand.size)
+        if last is None:
+            return False
+        self._queue.remove(last)
+        return last.settle(Missed("busy"))
+
+    def _launched(self, errand: Errand) -> bool:
         """Whether the errand is in flight now, or settled because it cannot be put into frames."""
         avoid = errand.avoid
-        while (index := self._credits.choose(errand.session, avoid)) is not None:
+        while (index := self._credits.choose(errand.session, avoid, errand.size)) is not None:
             worker, number = self._workers[index], next(self._numbers)
             try:
                 message = frames.encode(frames.JobMessage(number, errand.expiry_ns, errand.job, errand.body))
             except frames.FrameError:
                 return errand.settle(Missed("garbled"))
             if worker.dealer.send_nowait(message):
-                self._credits.take(index, errand.session)
+                self._credits.take(index, errand.session, errand.size)
                 worker.flights[number] = errand
                 worker.jobs += 1
                 self._retried += bool(errand.avoid)
@@ -254,21 +224,21 @@ class WorkerPool:
         return False
 
     def _hand_out(self) -> None:
-        """After an answer or a new connection: waiting errands, oldest first, go to whoever may take them."""
-        for errand in tuple(self._queue):
+        """After an answer or a new connection: waiting errands, in their turns, go to whoever may take them."""
+        for errand in self._queue:
             if not self._credits.any_room():
                 return
             if self._launched(errand):
-                self._queue.remove(errand)
+                self._queue.serve(errand)
 
     def _give_up_hopeless(self) -> None:
         """After a loss: nobody waits for workers that are gone."""
-        for errand in tuple(self._queue):
+        for errand in self._queue:
             if not self._credits.hopeful(errand.avoid):
                 self._queue.remove(errand)
                 errand.settle(_nobody_for(errand))
 
-    def _withdraw(self, errand: _Errand) -> None:
+    def _withdraw(self, errand: Errand) -> None:
         """Nobody waits for the errand any more. In time: its client left. Otherwise its worker let it pass."""
         if not errand.settle(Missed("deadline")):
             return
@@ -295,7 +265,7 @@ class WorkerPool:
             self._hand_out()
             self._give_up_hopeless()
 
-    def _place_again(self, dead: _Worker, errand: _Errand) -> None:
+    def _place_again(self, dead: _Worker, errand: Errand) -> None:
         if errand.avoid:
             errand.settle(Missed("died"))
         elif errand.outcome is None:
@@ -330,7 +300,7 @@ class WorkerPool:
         if errand is None:
             self._stray += 1
             return
-        self._credits.give(worker.index)
+        self._credits.give(worker.index, errand.size)
         self._late += not errand.settle(outcome)
 
     def _on_pong(self, worker: _Worker, ping: int, vitals: frames.Vitals) -> None:
@@ -387,10 +357,10 @@ class WorkerPool:
         )
 
 
-def _nobody_for(errand: _Errand) -> Missed:
+def _nobody_for(errand: Errand) -> Missed:
     return Missed("died" if errand.avoid else "no_worker")
 
 
-def _answer(errand: _Errand | None, patch: Patch, worker_ms: float) -> Answer:
+def _answer(errand: Errand | None, patch: Patch, worker_ms: float) -> Answer:
     total_ms = 0.0 if errand is None else (trio.current_time() - errand.started) * 1e3
     return Answer(patch, max(0.0, total_ms - worker_ms), worker_ms)

@@ -224,7 +224,7 @@ class Upstream(httpx.AsyncBaseTransport):
         self._active -= 1
         link.served = True
         idle = self._idle.setdefault(link.key, [])
-        if link.connection.is_idle() and len(idle) < IDLE_BOUND and not self._is_closed:
+        if link.is_clean() and len(idle) < IDLE_BOUND and not self._is_closed:
             idle.append(link)
         else:
             await self._drop([link])
@@ -246,6 +246,15 @@ class _Link(httpcore.AsyncNetworkBackend):
         self.connection = httpcore.AsyncHTTPConnection(
             origin, ssl_context=context, keepalive_expiry=IDLE_S, network_backend=self
         )
+
+    def is_clean(self) -> bool:
+        """True where the next request may use it: its answer is over, and nothing came behind that.
+
+        httpcore hands the bytes behind an answer to the next request as the beginning of its own. It does not tell of
+        them, but for its parser: what it has read and not used.
+        """
+        parser = getattr(getattr(self.connection, "_connection", None), "_h11_state", None)
+        return self.connection.is_idle() and parser is not None and not parser.trailing_data[0]
 
     async def connect_tcp(
         self,
