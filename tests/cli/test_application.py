@@ -1,9 +1,10 @@
+import importlib
 import sys
 import types
 
 import pytest
 
-from tokenpak.cli.application import Command, run
+from tokenpak.cli.application import Command, _known_errors, run
 from tokenpak.config.settings import ConfigError
 
 
@@ -37,6 +38,21 @@ def test_a_known_error_is_one_line(commands, capsys):
         run("x", "about", commands, ["named"])
     assert ended.value.code == 1
     assert capsys.readouterr().err == "x: the file, the key, what to do\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [
+        ("tokenpak.control.ensure", "NotServing"),
+        ("tokenpak.control.install", "CannotInstall"),
+        ("tokenpak.control.service_owner", "OwnerRefused"),
+        ("tokenpak.control.purge", "NotOurs"),
+        ("tokenpak.control.restart", "RestartFailed"),
+        ("tokenpak.control.supervisor", "NotRunning"),
+    ],
+)
+def test_errors_a_user_can_act_on_are_known(module, error):
+    assert getattr(importlib.import_module(module), error) in _known_errors()
 
 
 def test_a_defect_keeps_its_traceback(commands):

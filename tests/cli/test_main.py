@@ -61,4 +61,6 @@ def test_every_command_exists(target):
 
 def test_the_commands_of_the_stable_interface():
     assert set(main.COMMANDS) >= {"serve", "compress", "expand", "mock-provider", "verify-meaning", "vocabulary"}
-    assert set(ctl.COMMANDS) == {"start", "stop", "restart", "status", "logs"}
+    assert {"integrate", "estimate", "savings", "show"} <= set(main.COMMANDS)
+    life = {"install", "uninstall", "start", "stop", "restart", "reload", "status", "logs", "doctor"}
+    assert set(ctl.COMMANDS) == life

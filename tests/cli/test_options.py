@@ -6,6 +6,7 @@ from tokenpak.cli import options
 from tokenpak.cli.options import running_settings, wanted_settings
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import ConfigError, load, write_settings
+from tokenpak.control import serve_command
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +14,7 @@ def nothing_around(monkeypatch, tmp_path):
     """No configuration of whoever runs the tests."""
     for name in ("TOKENPAK_STATE_DIR", "TOKENPAK_CONFIG", "TOKENPAK_PORT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(options, "default_config_file", lambda: tmp_path / "config.toml")
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: tmp_path / "config.toml")
     monkeypatch.setattr(options, "default_state_dir", lambda: tmp_path / "default")
 
 

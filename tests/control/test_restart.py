@@ -99,19 +99,19 @@ def test_one_restart_at_a_time(settings, tree):
     assert tree.steps == []
 
 
-def test_everything_goes_one_by_one_and_the_front_last(settings, tree):
+def test_everything_goes_one_by_one_the_writer_first_and_the_front_last(settings, tree):
     activate(settings.paths, 2)
     told = []
     restart(settings, None, told.append)
     assert [step.split(" active")[0] for step in tree.steps] == [
+        "stop writer",
+        "start writer",
         "stop worker_00",
         "start worker_00",
         "stop worker_01",
         "start worker_01",
         "stop control",
         "start control",
-        "stop writer",
-        "start writer",
         "stop front_01",
         "start front_01",
         "stop front_02",

@@ -27,6 +27,9 @@ def parsed(text):
     return parser
 
 
+ODD = 'odd "q" 100% $HOME'
+
+
 def read_by_supervisor(conf):
     """What supervisord itself makes of the file."""
     from supervisor.options import ServerOptions
@@ -95,7 +98,7 @@ def test_an_odd_python_is_quoted_or_refused(tmp_path):
 
 
 def test_the_unit_outwaits_the_drain_and_comes_back_after_a_kill():
-    unit = systemd_unit(["/usr/bin/tokenpak", "serve"], 15)
+    unit = systemd_unit(["/usr/bin/tokenpak", "serve"], 15, Path("/home/me/state"))
     conf = RawConfigParser(comment_prefixes=("#",), delimiters=("=",))
     conf.optionxform = str
     conf.read_string(unit)
@@ -105,10 +108,25 @@ def test_the_unit_outwaits_the_drain_and_comes_back_after_a_kill():
     assert service["Restart"] == "on-failure"
     assert int(service["TimeoutStopSec"]) == stop_times.service_s(15) > stop_times.supervisord_s(15)
     assert conf["Install"]["WantedBy"] == "default.target"
+    assert service["ReadWritePaths"] == '"-/home/me/state" /tmp'
+
+
+def test_the_unit_asks_for_nothing_a_users_manager_cannot_give():
+    """Each of these needs a capability; a unit of a user that has one does not start, with status 218."""
+    keys = {line.partition("=")[0] for line in systemd_unit(["/x"], 1, Path("/s")).splitlines()}
+    assert keys >= {"NoNewPrivileges", "ProtectSystem", "ProtectHome", "RestrictAddressFamilies", "Restart"}
+    refused = {"CapabilityBoundingSet", "PrivateDevices", "ProtectKernelModules", "ProtectKernelLogs", "ProtectClock"}
+    refused |= {"ProtectKernelTunables"}  # fails in containers
+    assert not keys & (refused | {"PrivateTmp", "User", "DynamicUser"})
+
+
+def test_the_unit_quotes_what_it_may_write_to():
+    (line,) = [row for row in systemd_unit(["/x"], 1, Path('/a b/"c"/100%/$HOME')).splitlines() if "ReadWrite" in row]
+    assert line == 'ReadWritePaths="-/a b/\\"c\\"/100%%/$HOME" /tmp'
 
 
 def test_the_unit_quotes_its_command():
-    (line,) = [row for row in systemd_unit(AWKWARD, 1).splitlines() if row.startswith("ExecStart=")]
+    (line,) = [row for row in systemd_unit(AWKWARD, 1, Path("/s")).splitlines() if row.startswith("ExecStart=")]
     assert line == (
         'ExecStart="/opt/my tokenpak/bin/tokenpak" "serve" "--upstream" "x=http://h/a%%20b$$HOME&\\"\\\\<c>"'
     )
@@ -118,7 +136,7 @@ def test_the_unit_quotes_its_command():
 def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path):
     """It exits 0 even for a misspelt key; only an empty standard error means that all is well."""
     unit = tmp_path / "tokenpak.service"
-    unit.write_text(systemd_unit([sys.executable, "-m", "tokenpak.cli.main", "serve"], 15))
+    unit.write_text(systemd_unit([sys.executable, "-m", "tokenpak.cli.main", "serve"], 15, tmp_path / ODD))
     checked = subprocess.run(
         ["systemd-analyze", "verify", "--user", str(unit)],
         capture_output=True,

@@ -43,6 +43,17 @@ CLIENTS = [
     "opencode",
 ]
 MAY_BE_MISSING = {"gemini", "continue", "opencode"}
+INTEGRATED = {
+    "claude-code": "claude-code",
+    "codex-env": "codex",
+    "cline": "cline",
+    "continue": "continue",
+    "continue-openai": "continue",
+    "aider": "aider",
+    "gemini": "gemini-cli",
+    "opencode": "opencode",
+}
+"""Clients of the kit, by what `tokenpak integrate` calls them. The SDKs have no settings to be written."""
 FORMATS = {
     "/messages": Format.ANTHROPIC,
     "/chat/completions": Format.OPENAI_CHAT,
@@ -155,6 +166,25 @@ def test_client_finishes_and_the_provider_gets_what_it_sent_except_for_edits(kit
         sent.remove(match)
     assert sum(r[3] is not None for r in rows) > 0, "no row knows its client"
     print(json.dumps({"client": name, "version": through["version"], "requests": len(got), "edited": edited}))
+
+
+@pytest.mark.parametrize("name", INTEGRATED)
+def test_client_is_integrated_finishes_and_has_every_byte_of_its_settings_back(kit, name, tmp_path):
+    with scripted_provider(kit, tmp_path) as mock, service(tmp_path, mock) as running:
+        driver = Path(__file__).with_name("integrated.py")
+        command = [sys.executable, driver, kit, name, INTEGRATED[name], str(running.state), mock]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        assert result["pass"], result
+        rows = eventually("rows", lambda: running.rows("state, bytes_before, bytes_after"))
+    assert (result["applied"], result["undone"]) == ("written", "restored")
+    assert result["files"]
+    assert (result["not_restored"], result["still_ours"]) == ([], [])
+    assert len(rows) >= result["main_requests"]
+    edited = sum(row[1] != row[2] for row in rows)
+    said = {"client": name, "version": result["version"], "requests": len(rows), "edited": edited}
+    print(json.dumps({**said, "files": result["files"]}))
 
 
 def settled(running, requests):

@@ -263,8 +263,8 @@ async def test_the_same_at_the_same_time_is_asked_once(it):
         it.provider.gate.set()
     assert len(it.provider.seen) == 1
     assert [reply.body for reply, _ in replies] == [ANSWER] * 5
+    await wire.wait_until(lambda: len(it.front.recorder.closed) == 5)
     rows = it.front.recorder.closed
-    await wire.wait_until(lambda: len(rows) == 5)
     assert sorted(row.cache_origin or "" for row in rows) == ["", *["proxy"] * 4]
     assert sum(row.cost_nanos for row in rows) == COST
 

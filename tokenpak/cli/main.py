@@ -29,6 +29,7 @@ COMMANDS = {
     "show": Command("tokenpak.cli.commands.show:show", "Show the whole arithmetic of one request."),
     "diff": Command("tokenpak.cli.commands.diff:diff", "Show what was edited in one request, from its body."),
     "watch": Command("tokenpak.cli.commands.watch:watch", "Show requests as they end."),
+    "integrate": Command("tokenpak.cli.commands.integrate:app", "Point a client at TokenPak, or take it back."),
     "statusline": Command(STATUSLINE, "Print one line for an agent's status line."),
     "db": Command("tokenpak.cli.commands.db:app", "Check, copy or migrate the store."),
     "events": Command(

@@ -4,8 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenpak.config.paths import default_config_file, default_state_dir, paths_for
-from tokenpak.config.settings import SETTINGS_VARIABLE, ConfigError, Settings, load, read_settings
+from tokenpak.config.paths import default_state_dir, paths_for
+from tokenpak.config.settings import SETTINGS_VARIABLE, ConfigError, Settings, read_settings
+from tokenpak.control.origin import Origin, origin_of
+from tokenpak.control.serve_command import config_file
 
 
 def wanted_settings(
@@ -16,6 +18,17 @@ def wanted_settings(
     drain: float | None,
 ) -> Settings:
     """The settings of an instance to be started. Raises ConfigError."""
+    return wanted_origin(state_dir, config, port, upstream, drain).settings()
+
+
+def wanted_origin(
+    state_dir: Path | None,
+    config: Path | None,
+    port: int | None,
+    upstream: Sequence[str],
+    drain: float | None,
+) -> Origin:
+    """Where the settings of an instance to be started come from. Raises ConfigError."""
     given = {
         "state_dir": None if state_dir is None else str(state_dir),
         "port": port,
@@ -23,7 +36,7 @@ def wanted_settings(
         "upstreams": dict(_pair(each) for each in upstream) or None,
     }
     overrides = {key: value for key, value in given.items() if value is not None}
-    return load(_config_file(config), os.environ, overrides)
+    return origin_of(config or config_file(os.environ), os.environ, overrides)
 
 
 def running_settings(state_dir: Path | None) -> Settings:
@@ -33,15 +46,6 @@ def running_settings(state_dir: Path | None) -> Settings:
     if file.exists():
         return read_settings({SETTINGS_VARIABLE: str(file)})
     return wanted_settings(place, None, None, (), None)
-
-
-def _config_file(config: Path | None) -> Path | None:
-    if config is not None:
-        return config
-    if os.environ.get("TOKENPAK_CONFIG"):
-        return Path(os.environ["TOKENPAK_CONFIG"])
-    default = default_config_file()
-    return default if default.exists() else None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -78,6 +78,11 @@ class Paths(NamedTuple):
         return self.run / "boots"
 
     @property
+    def integrations(self) -> Path:
+        """What was put into clients' settings (integrations/journal)."""
+        return self.state / "integrations"
+
+    @property
     def database(self) -> Path:
         return self.state / "tokenpak.db"
 

@@ -15,6 +15,7 @@ import msgspec
 
 from tokenpak.config.paths import Paths
 from tokenpak.config.settings import Settings
+from tokenpak.control import reasons
 from tokenpak.control.slots import active_slot, ready_pid
 from tokenpak.control.supervisor_socket import nudge
 from tokenpak.control.unix_http import Answer, NoAnswer, get, refusal
@@ -80,9 +81,13 @@ def check(settings: Settings) -> Health:
     if serving:
         missing += _worker_gaps(settings, slot)
     else:
-        missing.append("no front slot is ready; connections wait for the next one")
+        missing.append(
+            "no front slot is ready; connections wait for the next one. If it stays so: `tokenpakctl logs front`"
+        )
     if not nudge(paths.writer_sock):
-        missing.append("the writer does not answer; events wait in the journal")
+        missing.append(
+            "the writer does not answer; events wait in the journal. If it stays so: `tokenpakctl logs writer`"
+        )
     return Health(serving, tuple(missing))
 
 
@@ -101,13 +106,16 @@ def collect(settings: Settings) -> Statistics:
     slot = active_slot(paths)
     health = check(settings)
     gaps = list(health.degraded)
+    front = _or_gap(gaps, "the front", lambda: front_statistics(paths, slot))
+    writer = _or_gap(gaps, "the writer", lambda: writer_statistics(paths))
+    gaps += (*reasons.of_front(front or {}), *reasons.of_writer(writer or {}))
     return Statistics(
         ready=health.ready,
         url=settings.url,
         slot=slot,
         processes=_or_gap(gaps, "supervisord", lambda: _processes(paths)),
-        front=_or_gap(gaps, "the front", lambda: front_statistics(paths, slot)),
-        writer=_or_gap(gaps, "the writer", lambda: writer_statistics(paths)),
+        front=front,
+        writer=writer,
         journal=_journal(paths),
         store_bytes=_size(paths.database),
         degraded=tuple(gaps),
@@ -156,11 +164,11 @@ def writer_statistics(paths: Paths) -> dict[str, Any]:
 
 
 def _processes(paths: Paths) -> tuple[dict[str, Any], ...]:
-    from tokenpak.control.supervisor import NotRunning, Supervisor
+    from tokenpak.control.supervisor import NotRunning, Stopping, Supervisor
 
     try:
         return tuple(msgspec.to_builtins(process) for process in Supervisor(paths).processes())
-    except NotRunning as error:
+    except (NotRunning, Stopping) as error:
         raise NoAnswer(str(error)) from error
 
 
@@ -176,11 +184,18 @@ def _worker_gaps(settings: Settings, slot: int) -> list[str]:
     try:
         workers = _pool_view(settings.paths, slot).workers
     except NoAnswer as error:
-        return [f"the front does not speak of itself: {error}"]
-    gaps = [f"worker_{number:02d} hangs; requests go on without it" for number, each in enumerate(workers) if each.hung]
+        return [f"the front does not speak of itself: {error}. If it stays so: `tokenpakctl restart front`"]
+    gaps = [
+        f"worker_{number:02d} hangs; requests go on without it, and it is replaced by itself"
+        for number, each in enumerate(workers)
+        if each.hung
+    ]
     up = sum(worker.up for worker in workers)
     if up < settings.workers:
-        gaps.append(f"{up} of {settings.workers} workers are up; requests go on with what there is")
+        gaps.append(
+            f"{up} of {settings.workers} workers are up; requests go on with what there is. If it stays so: "
+            "`tokenpakctl logs worker`"
+        )
     return gaps
 
 

@@ -21,6 +21,11 @@ READY_S = 30.0
 
 POLL_S = 0.02
 
+ORDER = ("writer", "worker", "control", "front")
+"""A round. The writer brings the store to its schema before anything new speaks to it; the front is the last, so that what
+does not come up is seen while the old one still serves.
+"""
+
 Tell = Callable[[str], object]
 
 
@@ -35,7 +40,8 @@ def restart(settings: Settings, program: str | None, tell: Tell, ready_s: float 
     """
     supervisor = Supervisor(settings.paths)
     chosen = supervisor.find(program) if program else supervisor.processes()
-    for process in (p for p in chosen if p.group != "front"):
+    others = [process for process in chosen if process.group != "front"]
+    for process in sorted(others, key=lambda each: ORDER.index(each.group)):
         _restart_one(settings, supervisor, process, tell, ready_s)
     if any(p.group == "front" for p in chosen):
         restart_front(settings, tell, ready_s)

@@ -19,6 +19,7 @@ TIMEOUT_S = 10.0
 """For calls that are answered at once."""
 
 # Fault codes of supervisor.xmlrpc.Faults.
+SHUTDOWN_STATE = 6
 BAD_NAME = 10
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
@@ -40,6 +41,10 @@ class SupervisorFault(Exception):  # noqa: N818 supervisord's own word
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Stopping(SupervisorFault):
+    """supervisord is on its way out and answers nothing any more."""
 
 
 class ProcessState(msgspec.Struct, frozen=True):
@@ -104,7 +109,8 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode == BAD_NAME:
                 raise UnknownProgram(fault.faultString) from fault
-            raise SupervisorFault(fault.faultCode, fault.faultString) from fault
+            kind = Stopping if fault.faultCode == SHUTDOWN_STATE else SupervisorFault
+            raise kind(fault.faultCode, fault.faultString) from fault
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise NotRunning(f"no supervisord answers at {self._paths.supervisor_sock}") from error
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from xml.sax.saxutils import escape
 
-from tokenpak.config.paths import PathError, Paths
+from tokenpak.config.paths import SHORT_ROOT, PathError, Paths
 from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
 
@@ -39,12 +39,14 @@ def supervisord_conf(settings: Settings, python: str, open_files: int = OPEN_FIL
     )
 
 
-def systemd_unit(command: Sequence[str], drain_s: float) -> str:
-    """The user unit that runs `command` (absolute program, arguments)."""
+def systemd_unit(command: Sequence[str], drain_s: float, state: Path) -> str:
+    """The user unit that runs `command` (absolute program, arguments), which may write to `state` and to /tmp."""
     return _template("systemd/tokenpak.service").substitute(
         command=" ".join(_systemd_word(word) for word in command),
         stop_s=stop_times.service_s(drain_s),
         nofile=OPEN_FILES,
+        # "-": without it a state directory that is gone is a failure to mount, which says less than our own words.
+        writable=f"{_systemd_path(f'-{state}')} {SHORT_ROOT}",
     )
 
 
@@ -80,7 +82,12 @@ def _refuse(path: str, characters: str, remedy: str) -> None:
 
 
 def _systemd_word(word: str) -> str:
-    """Quoted for ExecStart=, where backslash, quote, dollar and percent each mean something."""
-    for character, written in (("\\", "\\\\"), ('"', '\\"'), ("$", "$$"), ("%", "%%"), ("\n", "\\n")):
-        word = word.replace(character, written)
-    return f'"{word}"'
+    """Quoted for ExecStart=, where a dollar begins a variable."""
+    return _systemd_path(word).replace("$", "$$")
+
+
+def _systemd_path(path: str) -> str:
+    """Quoted for any setting, where backslash, quote and percent each mean something."""
+    for character, written in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("\n", "\\n")):
+        path = path.replace(character, written)
+    return f'"{path}"'

@@ -7,12 +7,14 @@ supervisord (see `launcher_gone`), and a worker that hangs, which keeps its conn
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from tokenpak.config.paths import Paths
 from tokenpak.config.settings import Settings, read_settings
@@ -111,7 +113,9 @@ def _leave_with_launcher(settings: Settings) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    """A log line as the other processes write it; structlog would cost this one more memory than all it has to say."""
+    line = {"event": text, "level": "warning", "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+    sys.stderr.write(json.dumps(line) + "\n")
     sys.stderr.flush()
 
 

@@ -14,10 +14,10 @@ from tests.cli.thirds import Thirds
 from tests.core.readings import REPEATED, anthropic, responses
 from tests.core.sessions import agent_session, body_of
 from tests.core.writing import written
-from tokenpak.cli import options
 from tokenpak.cli.commands.compress import compress, guessed
 from tokenpak.cli.explanation import COLUMNS
 from tokenpak.config.settings import ConfigError
+from tokenpak.control import serve_command
 from tokenpak.core.passes import PASSES
 from tokenpak.core.patch import Format
 from tokenpak.services import tokens
@@ -29,7 +29,7 @@ BODY = anthropic(REPEATED, REPEATED)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """No vocabulary and no configuration of whoever runs the test."""
     monkeypatch.setattr(tokens, "load_counter", lambda search: Thirds())
-    monkeypatch.setattr(options, "default_config_file", lambda: tmp_path / "none.toml")
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: tmp_path / "none.toml")
     for name in [name for name in os.environ if name.startswith("TOKENPAK_") and name != "TOKENPAK_SHARED"]:
         monkeypatch.delenv(name)
 
@@ -108,7 +108,7 @@ def test_the_configuration_holds_unless_an_option_says_otherwise(
     assert edits_of(capsys, body, config=config, client="codex") == 0
     assert edits_of(capsys, body, config=config, client="codex", level="lossless", only=("line-runs",)) == 1
     assert edits_of(capsys, body, config=config, client="cline", floor=8192) == 0
-    monkeypatch.setattr(options, "default_config_file", lambda: config)
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: config)
     assert edits_of(capsys, body, client="cline") == 1
 
 

@@ -1,11 +1,9 @@
 import json
 import os
 import sys
-import time
 
 import pytest
 
-from tokenpak.cli.commands import start as module
 from tokenpak.cli.commands.start import start
 from tokenpak.config.paths import paths_for, prepare
 from tokenpak.control.instance import lock_instance
@@ -50,24 +48,6 @@ def test_a_serve_that_fails_has_its_words_shown(program, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert err == "port 9 is taken by pid 1\n"
     assert "serve.log" in out
-
-
-def test_a_serve_that_says_nothing_is_ended(program, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "BOOT_S", 0.2)
-    monkeypatch.setattr(module.stop_times, "service_s", lambda _drain: 0)
-    program("exec sleep 30")
-    begun = time.monotonic()
-    assert start(state_dir=tmp_path / "state") == 1
-    assert time.monotonic() - begun < 5
-
-
-@pytest.mark.parametrize("end", ["TERM", "KILL"])
-def test_a_serve_that_ends_badly_is_waited_for(program, tmp_path, monkeypatch, end):
-    monkeypatch.setattr(module, "BOOT_S", 0.3)
-    monkeypatch.setattr(module, "END_S", 0.2)
-    monkeypatch.setattr(module.stop_times, "service_s", lambda _drain: 0)
-    program("trap '' TERM; sleep 1; sleep 1" if end == "KILL" else "exec sleep 30")
-    assert start(state_dir=tmp_path / "state") == 1
 
 
 def test_it_does_nothing_when_it_runs_already(program, tmp_path, capsys):

@@ -11,7 +11,8 @@ def restart_command(program: str | None = None, /, *, state_dir: Path | None = N
     """Restart one program, or all of them one after the other, while requests go on.
 
     The front is restarted blue/green: its other slot starts, becomes ready, and only then the serving one drains. When
-    the new one does not come up, the old one serves on. Settings are read when the service starts, not here.
+    the new one does not come up, the old one serves on. A new version that was installed meanwhile is what starts. The
+    configuration is read by `tokenpakctl reload`, not here.
 
     Parameters
     ----------

@@ -15,11 +15,12 @@ from typing import Annotated, NoReturn
 import msgspec
 from cyclopts import Parameter
 
-from tokenpak.cli.options import wanted_settings
+from tokenpak.cli.options import wanted_origin
 from tokenpak.config.paths import Paths, prepare
 from tokenpak.config.settings import SETTINGS_VARIABLE, Settings, write_settings
 from tokenpak.control import stop_times
 from tokenpak.control.instance import await_predecessor, keeps_reservation, lock_instance, reserve_port
+from tokenpak.control.origin import Origin, write_origin
 from tokenpak.control.slots import SLOTS
 from tokenpak.control.supervisor import NotRunning, Supervisor, SupervisorFault
 from tokenpak.control.templates import OPEN_FILES, supervisord_conf
@@ -53,12 +54,12 @@ def serve(
         Seconds that open requests may take to end after SIGTERM. Default 15.
 
     """
-    settings = wanted_settings(state_dir, config, port, upstream, drain)
-    _serve(settings)
+    _serve(wanted_origin(state_dir, config, port, upstream, drain))
 
 
-def _serve(settings: Settings) -> NoReturn:
+def _serve(origin: Origin) -> NoReturn:
     """Take what the instance needs, write what its processes read, and become the launcher."""
+    settings = origin.settings()
     paths = settings.paths
     os.umask(0o077)  # for every process of the tree
     prepare(paths)
@@ -72,6 +73,9 @@ def _serve(settings: Settings) -> NoReturn:
             for slot in SLOTS:  # a word left by a front that was killed, whose pid may be anybody's by now
                 paths.ready_file(slot).unlink(missing_ok=True)
             write_settings(settings)
+            write_origin(
+                paths, msgspec.structs.replace(origin, overrides={**origin.overrides, "state_dir": settings.state_dir})
+            )
             paths.supervisor_conf.write_text(supervisord_conf(settings, sys.executable, open_files), encoding="utf-8")
             kept = (lock.fileno(), reserved.fileno()) if keeps_reservation() else (lock.fileno(),)
             _become_launcher(settings, kept)

@@ -1,13 +1,9 @@
-"""`tokenpakctl start`: a detached `tokenpak serve`."""
+"""`tokenpakctl start`: the installed service, or a detached `tokenpak serve`."""
 
-import json
 import os
-import select
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -15,13 +11,11 @@ from tokenpak.cli.options import running_settings, wanted_settings
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
+from tokenpak.control.background import BOOT_S, DidNotStart, start_detached
+from tokenpak.control.ensure import await_instance
+from tokenpak.control.install import is_installed
 from tokenpak.control.instance import instance_pid
-
-BOOT_S = 60.0
-"""Beyond the time a draining predecessor may take."""
-
-END_S = 10.0
-"""What a `serve` that did not become ready gets to end."""
+from tokenpak.control.service_owner import Owner, owner_here
 
 
 def start(
@@ -34,7 +28,8 @@ def start(
 ) -> int:
     """Start TokenPak in the background and wait until it accepts traffic.
 
-    Takes the options of `tokenpak serve`. Does nothing when it runs already.
+    Takes the options of `tokenpak serve`. Does nothing when it runs already. Without options, what `tokenpakctl install`
+    has installed is started as the service it is.
 
     Parameters
     ----------
@@ -57,61 +52,41 @@ def start(
     if running is not None:
         _tell(f"already running at {running_settings(paths.state).url} (pid {running})")
         return 0
+    if (port, config, upstream, drain) == (None, None, (), None) and (owner := _service(settings)) is not None:
+        return _start_service(settings, owner)
     given = {"--port": port, "--state-dir": paths.state, "--config": config, "--drain": drain}
     arguments = [f"{option}={value}" for option, value in given.items() if value is not None]
     arguments += [f"--upstream={each}" for each in upstream]
     return _start(settings, arguments)
 
 
-def _start(settings: Settings, arguments: list[str]) -> int:
-    log = settings.paths.logs / "serve.log"
-    line = _started(arguments, log, stop_times.service_s(settings.drain_s) + BOOT_S)
-    if line is None:
-        _tell(f"did not start; see {log}")
+def _service(settings: Settings) -> Owner | None:
+    """The service manager that has this instance as a service, if one does and answers."""
+    owner = owner_here(os.environ, Path.home())
+    return owner if is_installed(owner, settings) and owner.answers() else None
+
+
+def _start_service(settings: Settings, owner: Owner) -> int:
+    owner.start()
+    serving = await_instance(settings, owner.failing)
+    if serving is None:
+        _tell(f"the service was started and does not serve; its words: {owner.log_hint()}")
         return 1
-    _tell(f"serving at {line['url']} (pid {line['pid']})")
+    _tell(f"serving at {serving.url} ({owner.name})")
     return 0
 
 
-def _started(arguments: list[str], log: Path, patience_s: float) -> dict[str, object] | None:
-    """Run `serve` on its own, its words going to `log`; the ready line, or None when it ended or took too long."""
+def _start(settings: Settings, arguments: list[str]) -> int:
+    log = settings.paths.logs / "serve.log"
     command = [sys.executable, "-P", "-m", "tokenpak.cli.main", "serve", *arguments]
-    with log.open("a", encoding="utf-8") as words:
-        begun = words.tell()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, start_new_session=True
-        )
-    assert process.stdout is not None  # noqa: S101 asked for above
-    with process.stdout as output:
-        text = _line_within(output, patience_s)
-    if text:
-        process.returncode = 0  # it is left running on purpose: there is nothing to wait for
-        return dict(json.loads(text))
-    sys.stderr.write(log.read_text(encoding="utf-8", errors="replace")[begun:])
-    _end(process)
-    return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
     try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _line_within(output: IO[bytes], patience_s: float) -> bytes:
-    """One line, or what came of it before the end of output or of patience."""
-    deadline = time.monotonic() + patience_s
-    text = b""
-    while not text.endswith(b"\n") and (left := deadline - time.monotonic()) > 0:
-        if select.select([output], [], [], left)[0]:
-            piece = os.read(output.fileno(), 4096)
-            if not piece:
-                return b""
-            text += piece
-    return text if text.endswith(b"\n") else b""
+        serving = start_detached(command, log, stop_times.service_s(settings.drain_s) + BOOT_S)
+    except DidNotStart as error:
+        sys.stderr.write(str(error))
+        _tell(f"did not start; see {log}")
+        return 1
+    _tell(f"serving at {serving.url} (pid {serving.pid})")
+    return 0
 
 
 def _tell(text: str) -> None:

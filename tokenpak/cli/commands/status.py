@@ -1,50 +1,35 @@
 """`tokenpakctl status`: what runs, and what is not as it should be."""
 
 import sys
-from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
 
 from tokenpak import __version__
 from tokenpak.cli.options import running_settings
-from tokenpak.cli.render import duration, size, table
+from tokenpak.cli.screen import Limits, Process, Status, in_words
+from tokenpak.config.paths import Paths
 from tokenpak.config.settings import Settings
-from tokenpak.control.health import check
+from tokenpak.control import vitals
+from tokenpak.control.claims import holders
+from tokenpak.control.health import Health, check
 from tokenpak.control.instance import instance_pid
-from tokenpak.control.supervisor import NotRunning, ProcessState, Supervisor
+from tokenpak.control.reasons import halted_models
+from tokenpak.control.states import Code, Seen, state_of
+from tokenpak.control.supervisor import NotRunning, ProcessState, Stopping, Supervisor
+from tokenpak.control.today import look_at
 from tokenpak.control.unix_http import NoAnswer, get
 
 CONTROL_S = 5.0
 
-
-class Code(IntEnum):
-    """Exit codes of `status`; 3 is what service scripts agree on for a service that does not run."""
-
-    READY = 0
-    DEGRADED = 1
-    NOT_READY = 2
-    STOPPED = 3
-
-
-class Status(msgspec.Struct, frozen=True):
-    """What `status --json` prints. statistics: the control process's answer, null when it has none."""
-
-    state: str
-    version: str
-    url: str
-    state_dir: str
-    pid: int | None
-    degraded: tuple[str, ...]
-    processes: tuple[ProcessState, ...]
-    statistics: dict[str, Any] | None
+Tree = Literal["running", "stopping"]
 
 
 def status(*, state_dir: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Show what runs. Exit code: 0 ready, 1 degraded (requests go on), 2 not ready, 3 not running.
+    """Show what runs, on one screen. Exit code: 0 ready, 1 degraded (requests go on), 2 starting, 3 stopped, 4 draining.
 
     Parameters
     ----------
@@ -56,56 +41,68 @@ def status(*, state_dir: Path | None = None, json: Annotated[bool, Parameter(neg
     """
     found = look(running_settings(state_dir))
     sys.stdout.write((msgspec.json.encode(found).decode() if json else in_words(found)) + "\n")
-    return Code[found.state.upper()]
+    return Code[found.state.name]
 
 
 def look(settings: Settings) -> Status:
-    """Ask supervisord and the control process."""
+    """Ask supervisord, the control process and the store."""
     paths = settings.paths
     pid = instance_pid(paths)
-    try:
-        processes = Supervisor(paths).processes()
-    except NotRunning:
-        return _status(settings, "stopped" if pid is None else "not_ready", pid, ())
-    statistics, gaps = _control(settings)
-    health = check(settings)
+    tree, processes = _tree(paths)
+    statistics, gaps = _control(settings) if tree == "running" else (None, ())
+    health = check(settings) if tree == "running" else Health(ready=False, degraded=())
     degraded = tuple(dict.fromkeys([*health.degraded, *gaps, *(statistics or {}).get("degraded", ())]))
-    state = "not_ready" if not health.ready else "degraded" if degraded else "ready"
-    return _status(settings, state, pid, processes, degraded=degraded, statistics=statistics)
+    return Status(
+        state=state_of(Seen(pid is not None, tree, health.ready, bool(degraded))),
+        version=__version__,
+        url=settings.url,
+        state_dir=settings.state_dir,
+        pid=pid,
+        degraded=degraded,
+        processes=processes,
+        today=look_at(paths.database),
+        limits={each.name: Limits(each.warn, each.block, each.ceiling) for each in settings.budgets},
+        halted=halted_models((statistics or {}).get("front") or {}),
+        statistics=statistics,
+    )
 
 
-def in_words(status: Status) -> str:
-    """The same on one screen."""
-    head = f"TokenPak {status.version}  {status.state.replace('_', ' ')}"
-    if status.state == "stopped":
-        return f"{head}  (state directory {status.state_dir})"
-    rows = [(p.full_name, p.state, str(p.pid or ""), duration(p.uptime_s)) for p in status.processes]
-    parts = [f"{head}  {status.url}  pid {status.pid or '-'}", table(("PROCESS", "STATE", "PID", "UPTIME"), rows)]
-    parts += [f"! {reason}" for reason in status.degraded]
-    if status.statistics:
-        journal = status.statistics["journal"]
-        parts.append(f"store {size(status.statistics['store_bytes'])}, journal {size(journal['size_bytes'])}")
-    parts.append(f"state directory {status.state_dir}")
-    return "\n".join(parts)
+def _tree(paths: Paths) -> tuple[Tree | None, tuple[Process, ...]]:
+    """What supervisord does, and its processes; of one that is on its way out, those that have not left yet."""
+    try:
+        found = Supervisor(paths).processes()
+    except NotRunning:
+        return None, ()
+    except Stopping:
+        left = tuple(ProcessState(name, name, "STOPPING", pid, None, "", "") for name, pid in holders(paths).items())
+        return "stopping", _with_vitals(paths, left)
+    return "running", _with_vitals(paths, found)
 
 
-def _control(settings: Settings) -> tuple[dict[str, Any] | None, list[str]]:
+def _with_vitals(paths: Paths, found: tuple[ProcessState, ...]) -> tuple[Process, ...]:
+    memory = vitals.resident_bytes(each.pid for each in found if each.pid)
+    again = vitals.restarts(paths, [each.name for each in found])
+    return tuple(
+        Process(
+            name=each.name,
+            group=each.group,
+            state=each.state,
+            pid=each.pid,
+            uptime_s=each.uptime_s,
+            restarts=again.get(each.name),
+            rss_bytes=memory.get(each.pid or 0),
+            log=each.log,
+        )
+        for each in found
+    )
+
+
+def _control(settings: Settings) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    again = "If it stays so: `tokenpakctl logs control`"
     try:
         reply = get(settings.paths.control_sock, "/statistics", CONTROL_S)
     except NoAnswer as error:
-        return None, [f"control does not answer ({error}); requests go on without it"]
+        return None, (f"control does not answer ({error}); requests go on without it. {again}",)
     if reply.status != HTTPStatus.OK:
-        return None, [f"control answers {reply.status}"]
-    return msgspec.json.decode(reply.body, type=dict[str, Any]), []
-
-
-def _status(
-    settings: Settings,
-    state: str,
-    pid: int | None,
-    processes: tuple[ProcessState, ...],
-    *,
-    degraded: tuple[str, ...] = (),
-    statistics: dict[str, Any] | None = None,
-) -> Status:
-    return Status(state, __version__, settings.url, settings.state_dir, pid, degraded, processes, statistics)
+        return None, (f"control answers {reply.status}. {again}",)
+    return msgspec.json.decode(reply.body, type=dict[str, Any]), ()

@@ -6,8 +6,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from tokenpak.cli.options import running_settings
+from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
 from tokenpak.control.instance import instance_pid
 from tokenpak.control.supervisor import NotRunning, Supervisor, SupervisorFault
@@ -25,12 +27,23 @@ def stop(*, state_dir: Path | None = None) -> int:
         State directory of the instance. Default: the user's state directory.
 
     """
-    settings = running_settings(state_dir)
+    match end(running_settings(state_dir)):
+        case "absent":
+            sys.stdout.write("tokenpak: not running\n")
+        case "late":
+            sys.stderr.write("tokenpak: has not ended in time; a second SIGTERM to `tokenpak serve` ends it at once\n")
+            return 1
+        case "stopped":
+            sys.stdout.write("tokenpak: stopped\n")
+    return 0
+
+
+def end(settings: Settings) -> Literal["absent", "stopped", "late"]:
+    """Ask the whole tree to end and wait for it, as long as its parts may take; "late": some of it is still there."""
     paths = settings.paths
     launcher = instance_pid(paths)
     if launcher is None and not nudge(paths.supervisor_sock):
-        sys.stdout.write("tokenpak: not running\n")
-        return 0
+        return "absent"
     try:
         Supervisor(paths).shutdown()
     except SupervisorFault:  # it is stopping already
@@ -40,11 +53,9 @@ def stop(*, state_dir: Path | None = None) -> int:
     deadline = time.monotonic() + stop_times.service_s(settings.drain_s)
     while nudge(paths.supervisor_sock) or instance_pid(paths) is not None:
         if time.monotonic() > deadline:
-            sys.stderr.write("tokenpak: has not ended in time; a second SIGTERM to `tokenpak serve` ends it at once\n")
-            return 1
+            return "late"
         time.sleep(POLL_S)
-    sys.stdout.write("tokenpak: stopped\n")
-    return 0
+    return "stopped"
 
 
 def _signal(pid: int | None) -> None:

@@ -1,0 +1,75 @@
+import pytest
+
+from tokenpak.config.paths import paths_for, prepare
+from tokenpak.control.claims import claim
+from tokenpak.control.purge import NotOurs, purge, refuse_strangers
+
+KEPT = ("tokenpak.db", "tokenpak.db-wal", "tokenpak-20260101T000000.db", "responses.db", "redaction.key", "prices.json")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    found = paths_for(tmp_path / "state")
+    prepare(found)
+    for name in (*KEPT, "supervisord.conf", "logs/front_01.log", "run/settings.json"):
+        (found.state / name).write_text("ours")
+    return found
+
+
+def test_nothing_is_left(paths, tmp_path):
+    purge(paths)
+    assert list(tmp_path.iterdir()) == []
+    assert not paths.sockets.exists()
+    purge(paths)
+
+
+def test_everything_the_paths_name_is_ours(paths):
+    """A new file in the state directory must be known here, or no one could be removed any more."""
+    properties = [name for name in dir(type(paths)) if isinstance(getattr(type(paths), name), property)]
+    for name in properties:
+        path = getattr(paths, name)
+        if path.parent == paths.state and not path.exists():
+            path.write_text("")
+    refuse_strangers(paths)
+
+
+def test_a_file_of_theirs_keeps_everything(paths):
+    (paths.state / "thesis.tex").write_text("years of work")
+    with pytest.raises(NotOurs, match=r"thesis\.tex"):
+        purge(paths)
+    assert (paths.state / "tokenpak.db").exists()
+
+
+def test_many_are_named_shortly(paths):
+    for number in range(9):
+        (paths.state / f"file{number}").write_text("")
+    with pytest.raises(NotOurs, match="and 4 more"):
+        refuse_strangers(paths)
+
+
+def test_a_living_process_keeps_everything(paths):
+    held = claim(paths, "writer")
+    try:
+        with pytest.raises(NotOurs, match="writer"):
+            purge(paths)
+    finally:
+        held.release()
+    assert (paths.state / "tokenpak.db").exists()
+
+
+def test_a_link_to_the_state_directory_goes_with_what_it_points_to(paths, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    paths.state.rename(elsewhere)
+    paths.state.symlink_to(elsewhere)
+    purge(paths)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_link_inside_points_to_stays(paths, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "file").write_text("theirs")
+    (paths.state / "logs" / "front_01.log").unlink()
+    (paths.state / "logs").rmdir()
+    (paths.state / "logs").symlink_to(tmp_path / "disk")
+    purge(paths)
+    assert (tmp_path / "disk" / "file").read_text() == "theirs"

@@ -1,0 +1,17 @@
+"""What keeps an integration from being done or undone; the message is for the user and says what to do."""
+
+
+class CannotIntegrate(Exception):  # noqa: N818 named by what is the case
+    """Nothing was written, and the client's file is as it was."""
+
+
+class WouldNotWork(CannotIntegrate):
+    """The setting would be of no use to this client, as it is or as it is set up here."""
+
+
+class NothingToWrite(CannotIntegrate):
+    """The client holds no setting that could be edited; the steps by hand are what there is."""
+
+
+class Unreadable(CannotIntegrate):
+    """A text is not what its format allows, so nothing in it can be told apart."""
