@@ -119,6 +119,16 @@ class Service(Program):
             return connection.execute(f"select {columns} from request where {where}").fetchall()  # noqa: S608
 
 
+class Configured(Service):
+    """`tokenpak serve --config`."""
+
+    def __init__(self, state: Path, config: Path) -> None:
+        self.state = state
+        state.mkdir(exist_ok=True)
+        words = ("serve", "--port", "0", "--state-dir", str(state), "--config", str(config))
+        Program.__init__(self, *words, log=state / "serve.err")
+
+
 @contextlib.contextmanager
 def provider(folder: Path, *options: str) -> Iterator[Program]:
     """The embedded provider."""

@@ -6,14 +6,13 @@ import json
 import sqlite3
 import threading
 import urllib.request
-from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
 from tests.core import planted
-from tests.journeys.service import Program, Service, eventually, provider
+from tests.journeys.service import Configured, eventually, provider
 
 CONFIG = """
 [[budgets]]
@@ -36,16 +35,6 @@ openai = "{url}"
 """
 TOKEN = planted.secrets()["github-token"]
 THINKS_S = 1.0
-
-
-class Configured(Service):
-    """`tokenpak serve --config`."""
-
-    def __init__(self, state: Path, config: Path) -> None:
-        self.state = state
-        state.mkdir(exist_ok=True)
-        words = ("serve", "--port", "0", "--state-dir", str(state), "--config", str(config))
-        Program.__init__(self, *words, log=state / "serve.err")
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ import signal
 import sqlite3
 import threading
 import urllib.request
-from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
-from tests.journeys.service import Program, Service, eventually, provider
+from tests.journeys.service import Configured, eventually, provider
 
 MIB = 2**20
 CONFIG = """
@@ -35,16 +34,6 @@ response_cache = false
 anthropic = "{url}"
 openai = "{url}"
 """
-
-
-class Configured(Service):
-    """`tokenpak serve --config`."""
-
-    def __init__(self, state: Path, config: Path) -> None:
-        self.state = state
-        state.mkdir(exist_ok=True)
-        words = ("serve", "--port", "0", "--state-dir", str(state), "--config", str(config))
-        Program.__init__(self, *words, log=state / "serve.err")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ the port, start what is missing in the most lasting way this machine has, and co
 
 import http.client
 import os
-import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -20,7 +19,7 @@ from tokenpak.control import stop_times
 from tokenpak.control.background import BOOT_S, DidNotStart, start_detached
 from tokenpak.control.claims import holders
 from tokenpak.control.install import CannotInstall, Plan, carry_out, plan_install, remove_service
-from tokenpak.control.instance import holder_of, instance_pid
+from tokenpak.control.instance import holder_of, instance_pid, is_open
 from tokenpak.control.serve_command import config_file, serve_command
 from tokenpak.control.service_owner import Owner, OwnerRefused, owner_here
 
@@ -100,19 +99,14 @@ def _refuse_elsewhere(settings: Settings) -> None:
         )
     if holders(settings.paths):  # processes of ours, coming or going, have the port or wait for it
         return
-    if _is_open(settings.host, settings.port) and answer_of(settings.host, settings.port, "/livez") != (200, READY):
+    if is_open(settings.host, settings.port, ASK_S) and answer_of(settings.host, settings.port, "/livez") != (
+        200,
+        READY,
+    ):
         raise NotServing(
             f"port {settings.port} is taken by {holder_of(settings.port)}, which is not TokenPak. "
             "Stop it, or give TokenPak another port in its configuration."
         )
-
-
-def _is_open(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=ASK_S).close()
-    except OSError:
-        return False
-    return True
 
 
 def _running(settings: Settings) -> Settings | None:

@@ -107,6 +107,15 @@ def keeps_reservation() -> bool:
     return sys.platform == "linux"
 
 
+def is_open(host: str, port: int, timeout_s: float) -> bool:
+    """Whether anybody accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except OSError:
+        return False
+    return True
+
+
 def holder_of(port: int) -> str:
     """Who listens on a local TCP port, in words, as far as this user may know."""
     return _holder_from_proc(port) or _holder_from_lsof(port) or "another program (not visible to this user)"

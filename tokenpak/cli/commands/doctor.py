@@ -1,7 +1,6 @@
 """`tokenpakctl doctor`: what is wrong around TokenPak, each with what to do; `--fix` mends what is safely ours."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from tokenpak.control.doctor.finding import Finding, Weight
 from tokenpak.control.doctor.places import look_at_places
 from tokenpak.control.doctor.service import look_at_service
 from tokenpak.control.doctor.surroundings import look_at_providers, look_at_variables
+from tokenpak.control.instance import is_open
 from tokenpak.control.service_owner import owner_here
 from tokenpak.integrations import configured
 from tokenpak.integrations.addresses import is_loopback, same_place
@@ -82,12 +82,7 @@ def look_at_clients(settings: Settings) -> list[Finding]:
 
 def _answers(url: str) -> bool:
     parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        with socket.create_connection((parts.hostname or "", port), ANSWERS_S):
-            return True
-    except (OSError, ValueError):
-        return False
+    return is_open(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), ANSWERS_S)
 
 
 def _findings(settings: Settings) -> list[Finding]:

@@ -1,6 +1,5 @@
 """The port, and whoever is to bring the service up: is it there, and is it what it should be?"""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.control.doctor.finding import Finding
 from tokenpak.control.ensure import serves
 from tokenpak.control.install import is_installed
-from tokenpak.control.instance import holder_of, instance_pid
+from tokenpak.control.instance import holder_of, instance_pid, is_open
 from tokenpak.control.reload import read_again
 from tokenpak.control.service_owner import Owner, other_than_ours
 from tokenpak.services.tokens import find_vocabulary, search_path
@@ -31,7 +30,7 @@ def _port(settings: Settings) -> Iterator[Finding]:
     if pid is not None:
         what = f"TokenPak runs (pid {pid}) and does not serve at {settings.url}"
         yield Finding("port", "wrong", what, "`tokenpakctl status` says what is missing, `tokenpakctl logs front` why")
-    elif _is_open(settings.host, settings.port):
+    elif is_open(settings.host, settings.port, ASK_S):
         what = f"port {settings.port} is taken by {holder_of(settings.port)}"
         yield Finding("port", "wrong", what, "Stop it, or give TokenPak another port. It takes no other by itself")
     else:
@@ -89,11 +88,3 @@ def _vocabulary(settings: Settings) -> Iterator[Finding]:
     if find_vocabulary(search_path(settings.paths.vocabulary)) is None:
         what = "there is no tokenizer vocabulary; tokens are estimated, and fewer edits are made"
         yield Finding("vocabulary", "note", what, "`tokenpak vocabulary fetch`, once")
-
-
-def _is_open(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=ASK_S).close()
-    except OSError:
-        return False
-    return True
