@@ -80,6 +80,7 @@ def test_facts_of_single_models():
         cache_write_5m=5_000_000,
         cache_write_1h=8_000_000,
         output=20_000_000,
+        web_search=10**10,
     )
     assert claude["claude-haiku-5-5"].prices.uncached == 100_000
 
@@ -115,9 +116,18 @@ def dollars(pico):
     return "" if pico is None else f"{Decimal(pico) / 1_000_000:f}"
 
 
+def searches(family):
+    """What a provider takes for a thousand searches, whichever the model."""
+    (pico,) = {entry.prices.web_search for entry in family.entries.values()}
+    return "" if pico is None else f"{Decimal(pico) / 1_000_000_000:f}"
+
+
 def rendered():
-    lines = [f"Table of {FILE.date}.", "", "| provider | prices from | read on |", "|---|---|---|"]
-    lines += [f"| {name} | {family.source} | {family.read} |" for name, family in FILE.families.items()]
+    lines = [f"Table of {FILE.date}.", "", "| provider | prices from | read on | 1,000 searches |"]
+    lines += ["|---|---|---|--:|"]
+    lines += [
+        f"| {name} | {family.source} | {family.read} | {searches(family)} |" for name, family in FILE.families.items()
+    ]
     heads = ("provider", "model", "input", "cache read", "write 5m", "write 1h", "other write", "output", "until")
     lines += ["", f"| {' | '.join(heads)} |", "|---|---|--:|--:|--:|--:|--:|--:|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows()]
@@ -162,6 +172,9 @@ def table(date="2027-01-01", read="2026-12-31", **models):
         (table(m={"input": "0.0000001"}), ["'m'", "finer"]),
         (table(m={"input": True}), ["'m'", "True is no price"]),
         (table(m={"input": None}), ["'m'", "None"]),
+        (table(m={"input": 1, "web_search": "dear"}), ["'m'", "web_search", "'dear'", "1,000 searches"]),
+        (table(m={"web_search": 1}), ["'m'", "no price"]),
+        (table(m={"input": 1, "above": 5, "long": {"input": 2, "web_search": 1}}), ["'m'", "long"]),
         (table(m={"input": 1, "above": 5}), ["'m'", "long"]),
         (table(m={"input": 1, "long": {"input": 2}}), ["'m'", "above"]),
         (table(m={"input": 1, "above": 0, "long": {"input": 2}}), ["'m'", "above"]),
@@ -192,6 +205,16 @@ def test_dollars_become_pico_dollars_exactly(value):
     assert prices.prices_in({"input": "0.000001"}).uncached == 1
     assert prices.prices_in({"input": 0.1}).uncached == 100_000
     assert prices.prices_in({"input": 0}).uncached == 0
+
+
+def test_a_thousand_searches_have_a_price_of_the_provider_or_of_the_model():
+    models = {"m": {"input": 1}, "n": {"input": 1, "web_search": "25"}}
+    family = {"source": "a page", "read": "2026-12-31", "models": models, "web_search": 10}
+    entries = (
+        parsed(msgspec.json.encode({"date": "2027-01-01", "providers": {"openai": family}})).families["openai"].entries
+    )
+    assert [entries[name].prices.web_search for name in "mn"] == [10 * 10**9, 25 * 10**9]
+    assert parsed(table()).families["openai"].entries["m"].prices.web_search is None
 
 
 @pytest.fixture

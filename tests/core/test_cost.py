@@ -262,6 +262,21 @@ def test_a_cached_prompt_is_billed_once():
     assert cost(seen.usage, TABLE.find(GPT, seen.model).prices) == 2000 * 2000 + 8000 * 500 + 100 * 8000
 
 
+def test_a_search_of_the_web_is_billed_by_the_piece():
+    """Anthropic: 10 dollars for 1,000 searches (pricing page), beside the tokens; the length of the request is no matter."""
+    prices = TABLE.find(CLAUDE, "claude-haiku-5-5").prices
+    assert cost(Usage(uncached=1000, output=100), prices, 3) == 100_000 + 50_000 + 3 * 10_000_000
+    assert cost(Usage(uncached=200_000, output=0), prices, 1) == 100_000_000 + 10_000_000
+    assert lines(Usage(uncached=1, output=0), prices, searches=3)[-1] == ("web_search", 3, 10**10, 3 * 10**10)
+
+
+def test_a_search_without_a_price_leaves_no_sum():
+    prices = TABLE.find(GPT, "gpt-5").prices
+    used = Usage(uncached=1000, output=100)
+    assert cost(used, prices, 1) is None
+    assert cost(used, prices, 0) == cost(used, prices, None) == cost(used, prices)
+
+
 # what no sum is made of
 PLAIN = ModelPrices(uncached=1000, cache_read=100, output=5000)
 
@@ -441,37 +456,43 @@ def test_the_exact_name_comes_first_and_names_only_get_shorter(model, provider):
 COUNTS = st.one_of(st.none(), st.integers(0, 10**9))
 PRICES = st.one_of(st.none(), st.integers(0, 10**9))
 USAGES = st.builds(Usage, **dict.fromkeys((*CLASSES, "reasoning"), COUNTS))
-FLAT = st.builds(ModelPrices, **dict.fromkeys(CLASSES, PRICES))
+FLAT = st.builds(ModelPrices, **dict.fromkeys((*CLASSES, "web_search"), PRICES))
 TIERED = st.builds(
     lambda base, above, long: msgspec.structs.replace(base, above=above, long=long), FLAT, st.integers(1, 10**9), FLAT
 )
 
 
-@given(USAGES, st.one_of(FLAT, TIERED))
-def test_a_cost_is_the_rounded_sum_of_its_classes_or_none(usage, prices):
+@given(USAGES, st.one_of(FLAT, TIERED), COUNTS)
+def test_a_cost_is_the_rounded_sum_of_its_items_or_none(usage, prices, searches):
     at = prices.long if prices.above is not None and input_tokens(usage) > prices.above else prices
     counts = {name: getattr(usage, name) for name in CLASSES}
     unpriced = any(counts[name] and getattr(at, name) is None for name in CLASSES)
+    unpriced |= bool(searches) and prices.web_search is None
     missing = usage.uncached is None or (usage.output is None and at.output is not None)
     if unpriced or missing:
-        assert cost(usage, prices) is None
+        assert cost(usage, prices, searches) is None
     else:
-        exact = Fraction(sum((counts[name] or 0) * (getattr(at, name) or 0) for name in CLASSES), 1000)
-        assert cost(usage, prices) == round(exact)
+        pico = sum((counts[name] or 0) * (getattr(at, name) or 0) for name in CLASSES)
+        exact = Fraction(pico + (searches or 0) * (prices.web_search or 0), 1000)
+        assert cost(usage, prices, searches) == round(exact)
 
 
-WHOLE = st.builds(ModelPrices, **dict.fromkeys(CLASSES, st.integers(0, 10**6).map(lambda nano: nano * 1000)))
+WHOLE = st.builds(
+    ModelPrices, **dict.fromkeys((*CLASSES, "web_search"), st.integers(0, 10**6).map(lambda nano: nano * 1000))
+)
 FULL = st.builds(Usage, **dict.fromkeys(CLASSES, st.integers(0, 10**9)))
 ZERO = Usage(**dict.fromkeys(CLASSES, 0))
 
 
-@given(FULL, WHOLE)
-def test_it_adds_up_by_class(usage, prices):
+@given(FULL, WHOLE, st.integers(0, 10**6))
+def test_it_adds_up_by_item(usage, prices, searches):
     alone = [msgspec.structs.replace(ZERO, **{name: tokens_of(usage, name)}) for name in CLASSES]
     assert cost(usage, prices) == sum(cost(each, prices) for each in alone)
     assert cost(usage, prices) == input_cost(usage, prices) + cost(alone[-1], prices)
     assert [line.name for line in lines(usage, prices)] == list(CLASSES)
     assert [line.name for line in lines(usage, prices, INPUT)] == list(INPUT)
+    assert cost(usage, prices, searches) == cost(usage, prices) + cost(ZERO, prices, searches)
+    assert [line.name for line in lines(usage, prices, searches=searches)] == [*CLASSES, "web_search"]
 
 
 @given(FULL, st.integers(0, 10**9), st.sampled_from(sorted(TABLE.entries)), st.data())

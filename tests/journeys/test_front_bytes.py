@@ -12,6 +12,8 @@ import pytest
 import trio
 import wire
 
+from tokenpak.services.learned_file import Kept, LearnedFile
+
 BODY = b'{"model":"claude-x","stream":true,"messages":[{"role":"user","content":"hello"}]}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -58,6 +60,25 @@ async def test_health_and_statistics():
         assert counts["app"]["ended"] == {}
         assert {"upstream", "recorder", "dispatch", "pool"} <= counts.keys()
         assert provider.connections == 0
+
+
+async def test_a_model_that_drifts_is_still_halted_after_a_restart():
+    async with wire.provider(always_ok) as provider, front_process.slot(provider.url) as front:
+        assert (await front.statistics())["accounts"]["learned"]["restored"] == 0
+        halted = Kept("anthropic", "claude-x", 1.25, 9, 1.2, 0.001, 0.5, 30, halted=True)
+        assert LearnedFile(front.settings.paths.learned).write(lambda news: [halted])
+        front.stop()
+        assert await front.exit_code(10) == 0
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            again = front_process.Slot(front.settings, 1, listener, front._log)
+            try:
+                await again.is_ready()
+                counts = (await again.statistics())["accounts"]
+            finally:
+                again.process.kill()
+                again.process.wait()
+        assert counts["learned"] == {"restored": 1, "unread": 0, "unsaved": 0, "reason": ""}
+        assert counts["models"]["anthropic/claude-x"]["halted"]
 
 
 async def test_no_http2_by_upgrade_or_by_knowledge():

@@ -20,6 +20,11 @@ async def test_nothing_known_is_none_and_not_zero(course):
     assert (end.attempts, end.state, end.usage, end.compression) == (0, "interrupted", Usage(), "unread")
 
 
+async def test_searches_are_those_the_tap_saw(course):
+    assert closed(course, Observation(), 2).web_searches is None
+    assert closed(course, Observation(web_searches=3), 2).web_searches == 3
+
+
 async def test_a_session_of_the_headers_goes_before_the_family(course):
     course.compressed = Compressed(b"", "literal")
     course.client = Client("codex", None)

@@ -69,11 +69,22 @@ def test_what_a_reply_costs_is_the_providers_usage_times_the_price(lab):
     assert lab.settle(lab.open(turn(1)), usage, beside=unknown).cost_nanos is None
 
 
-def test_searches_of_the_web_are_billed_by_the_piece_and_have_no_price_here():
-    lab = Lab()
-    usage = Usage(100, None, None, None, None, 10)
+def test_searches_of_the_web_are_billed_by_the_piece(lab):
+    usage, searched = Usage(100, None, None, None, None, 10), 2 * 10_000_000
     assert lab.settle(lab.open(turn(1)), usage, web_searches=0).cost_nanos == cost(usage, PRICES)
-    assert lab.settle(lab.open(turn(1)), usage, web_searches=2).cost_nanos is None
+    assert lab.settle(lab.open(turn(1)), usage, web_searches=2).cost_nanos == cost(usage, PRICES) + searched
+    seen = Observation(usage, MODEL, "provider", web_searches=2)
+    (line,) = lab.accounts.recalled("anthropic", MODEL, seen).savings
+    assert line.nanos == cost(usage, PRICES) + searched
+
+
+def test_searches_without_a_price_leave_no_cost_and_no_saving_in_money(lab):
+    seen = Observation(Usage(100, None, None, None, None, 10), "gpt-5", "provider", web_searches=2)
+    settled = lab.accounts.settle(None, "openai", "gpt-5", seen)
+    assert (settled.cost_nanos, settled.price_id) == (None, None)
+    assert lab.accounts.statistics()["unpriced"] == 1
+    (line,) = lab.accounts.recalled("openai", "gpt-5", seen).savings
+    assert (line.nanos, line.spread_nanos) == (None, None)
 
 
 def test_an_unknown_model_has_tokens_and_no_money(lab):

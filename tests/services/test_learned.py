@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core import agent_loop
+from tests.services import accounting
 from tests.services.accounting import Clock
 from tokenpak.core.ledger import Used
 from tokenpak.core.patch import Footprint, Trace
 from tokenpak.core.savings import Scale
 from tokenpak.core.usage import Usage
 from tokenpak.services import learned as module
+from tokenpak.services.accounts import Accounts
 from tokenpak.services.learned import Learned
+from tokenpak.services.learned_file import LearnedFile
 
 MODEL = "claude-sonnet-4-5"
 
@@ -193,3 +197,132 @@ def test_what_is_remembered_has_a_bound(lab):
     for number in range(module.MODELS + 50):
         lab.learned.taught(told(model=f"m{number}", family=b"%d" % number), Usage(9))
     assert len(lab.learned.statistics()) == module.MODELS
+
+
+# What outlives the process
+
+
+class Slot(Lab):
+    """A slot that keeps what it learns."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.learned = Learned(self.clock, LearnedFile(path))
+
+    def drift_away(self):
+        for number in range(5):
+            self.reply(10_000, 0, 9000, family=b"%d" % number)
+            self.learned.save()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "learned"
+
+
+def test_a_halted_model_is_halted_after_a_restart_however_the_process_ended(path):
+    Slot(path).drift_away()  # not closed: killed
+    again = Slot(path)
+    assert not again.learned.allows(MODEL)
+    assert again.learned.kept() == {"restored": 1, "unread": 0, "unsaved": 0, "reason": ""}
+
+
+def test_after_a_restart_replies_that_are_held_against_nothing_set_no_model_free(path):
+    Slot(path).drift_away()
+    again = Slot(path)
+    for number in range(20):
+        assert not again.reply(10_000, 0, 0, family=b"new %d" % number)
+    assert [again.reply(10_000, 9000, 9000) for _ in range(12)].index(True) > 2  # calm, at last
+
+
+def test_what_tokens_are_worth_is_known_again(path):
+    slot = Slot(path)
+    for number in range(9):
+        slot.reply(12_500, counted=10_000, family=b"%d" % number)
+    slot.learned.close()
+    again = Slot(path)
+    assert again.learned.scale("anthropic", MODEL) == slot.learned.scale("anthropic", MODEL)
+    assert again.learned.statistics() == slot.learned.statistics()
+
+
+def test_a_slot_that_takes_over_follows_the_one_that_drains(path):
+    old, fresh = Slot(path), Slot(path)
+    assert fresh.learned.allows(MODEL)
+    old.drift_away()
+    assert not fresh.learned.allows(MODEL)
+
+
+def test_the_last_word_of_a_slot_that_drains_does_not_set_free_what_the_other_halted(path):
+    old, fresh = Slot(path), Slot(path)
+    for number in range(30):
+        old.reply(10_000, 9000, 9000, family=b"%d" % number)  # it knows more, and all of it is calm
+    fresh.drift_away()
+    old.learned.close()
+    assert not Slot(path).learned.allows(MODEL)
+    assert not fresh.learned.allows(MODEL)
+
+
+def test_a_model_set_free_is_free_in_the_other_slot_and_after_a_restart(path):
+    Slot(path).drift_away()
+    one, two = Slot(path), Slot(path)
+    for _ in range(12):
+        one.reply(10_000, 9000, 9000)
+        one.learned.save()
+    assert one.learned.allows(MODEL)
+    assert two.learned.allows(MODEL)
+    assert Slot(path).learned.allows(MODEL)
+
+
+def test_it_is_kept_now_and_then_and_a_halt_at_once(path):
+    slot = Slot(path)
+    slot.reply(10_000)
+    slot.learned.save()
+    assert not path.exists()
+    slot.clock.now += module.SAVE_S
+    slot.learned.save()
+    written = path.read_bytes()
+    slot.reply(10_000)
+    slot.learned.save()
+    assert path.read_bytes() == written
+    slot.drift_away()
+    assert path.read_bytes() != written
+
+
+def test_a_damaged_file_begins_anew_and_is_counted(path):
+    Slot(path).drift_away()
+    path.write_bytes(path.read_bytes()[:-4])
+    again = Slot(path)
+    assert again.learned.allows(MODEL)
+    assert again.learned.statistics() == {}
+    assert again.learned.kept()["unread"] == 1
+    again.drift_away()
+    assert not Slot(path).learned.allows(MODEL)
+
+
+def test_absurd_counts_and_names_are_kept_as_far_as_they_can_be(path):
+    slot = Slot(path)
+    slot.reply(10**15, counted=1)
+    slot.reply(10_000, model="\udc80")
+    slot.learned.close()
+    assert Slot(path).learned.kept()["restored"] == 1
+
+
+def test_without_a_file_nothing_is_kept(lab):
+    lab.reply(10_000)
+    lab.learned.save()
+    lab.learned.close()
+    assert lab.learned.kept() is None
+
+
+def test_accounts_keep_what_their_replies_teach(path):
+    body, lab = agent_loop.request(agent_loop.loop(2), system=agent_loop.SYSTEM), accounting.Lab()
+    lab.accounts = Accounts(lambda: accounting.TABLE, lab.clock, LearnedFile(path))
+    lab.send(body, after_s=module.SAVE_S)
+    assert path.exists()  # a process that is killed has kept it
+    path.unlink()
+    lab.send(body)
+    assert not path.exists()
+    lab.accounts.close()
+    again = Accounts(lambda: accounting.TABLE, lab.clock, LearnedFile(path)).statistics()
+    assert again["learned"]["restored"] == 1
+    assert again["models"] == lab.accounts.statistics()["models"]

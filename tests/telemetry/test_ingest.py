@@ -43,6 +43,7 @@ MONEY = {
     "expected": Used(11, 21, 31),
     "miss": "expired",
     "miss_tokens": 5,
+    "web_searches": 4,
 }
 
 
@@ -124,6 +125,7 @@ def test_both_events_of_a_request_make_one_row(store):
         "expected_cache_write_other": 0,
         "miss": "expired",
         "miss_tokens": 5,
+        "web_searches": 4,
     }
     assert lines == [(name_of(1), "line-runs", 3, 90)]
 

@@ -59,6 +59,7 @@ def test_money_comes_back_as_it_was_told(reader, book):
         SavingLine("proxy", "compression", "estimate", 1, -2, 3),
     )
     money = {"expected": Used(1, 2, 3, 4, 5), "savings": lines, "cost_nanos": 7, "miss": "expired", "miss_tokens": 2}
+    money["web_searches"] = 3
     book.commit(request(1, 1, **money))
     found = reader.by_id(name_of(1))
     assert {name: getattr(found, name) for name in money} == money

@@ -69,11 +69,14 @@ def test_a_whole_row(row):
 
 
 def test_an_event_is_one_after_writing_and_reading(row):
-    event = tip_event(row(savings=(line("proxy", "compression"),), cost_nanos=5, price_id="p", miss="ttl"))
+    event = tip_event(
+        row(savings=(line("proxy", "compression"),), cost_nanos=5, price_id="p", miss="ttl", web_searches=3)
+    )
     read = msgspec.json.decode(msgspec.json.encode(event), type=TelemetryEvent)
     assert msgspec.structs.replace(read, ext=None) == msgspec.structs.replace(event, ext=None)
     assert own(read) == own(event)
     assert (own(event).cost_nanos, own(event).price_id, own(event).miss) == (5, "p", "ttl")
+    assert own(event).web_searches == 3
 
 
 def test_a_row_that_knows_nothing_claims_nothing(row):

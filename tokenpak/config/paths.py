@@ -58,6 +58,11 @@ class Paths(NamedTuple):
         return self.run / "spend"
 
     @property
+    def learned(self) -> Path:
+        """What was learned of each model, shared by the serving slots (services/learned_file)."""
+        return self.run / "learned"
+
+    @property
     def redaction_key(self) -> Path:
         """Makes the placeholders of redacted secrets (services/redaction)."""
         return self.state / "redaction.key"

@@ -1,7 +1,7 @@
 """Prices as they are written down: the shipped table, a newer one the user installed, and the user's own prices.
 
-One shape serves all three: dollars for a million tokens, by class, as decimal numbers, so that a price page can be
-checked against it by eye. The difficulty is that a wrong price is worse than none. So a file is read word by word, an
+One shape serves all three: dollars for a million tokens, by class, and for a thousand searches of the web, as decimal
+numbers, so that a price page can be checked against it by eye. The difficulty is that a wrong price is worse than none. So a file is read word by word, an
 error says where, which model and what to do; a file that cannot be used is left alone and said to be; and a price that
 was promised until a day is no price the day after. Nothing here uses the network.
 """
@@ -28,7 +28,10 @@ LARGEST_BYTES = 4 * 1024 * 1024
 PRICE = Amount("price", Decimal(10_000), "Write dollars for a million tokens, such as 2.5.")
 """More dollars for a million tokens are a slip of the unit."""
 
+SEARCHES = Amount("price", Decimal(10_000), "Write dollars for 1,000 searches, such as 10.")
+
 PICO_IN_DOLLAR_A_MILLION = 1_000_000
+PICO_IN_DOLLAR_A_THOUSAND = 1_000_000_000
 FINEST = Decimal(1) / PICO_IN_DOLLAR_A_MILLION
 
 KEYS: Mapping[str, TokenClass] = {
@@ -40,6 +43,9 @@ KEYS: Mapping[str, TokenClass] = {
     "output": "output",
 }
 """What a price is called where it is written, and the class it is for."""
+
+SEARCH = "web_search"
+"""What the price of searches is called; for a thousand of them. A provider's stands beside its models, a model's among its own."""
 
 _LENGTH = ("above", "long")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -82,6 +88,7 @@ class _Family(msgspec.Struct, forbid_unknown_fields=True):
     read: str
     models: dict[str, dict[str, object]]
     aliases: dict[str, str] = {}
+    web_search: object = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,15 +148,16 @@ def overrides_in(value: object) -> dict[str, ModelPrices]:
 
 
 def prices_in(table: Mapping[str, object]) -> ModelPrices:
-    """Prices of one model from a table of dollars for a million tokens. Raises Unusable."""
-    known = (*KEYS, *_LENGTH)
+    """Prices of one model from a table of dollars for a million tokens, or a thousand searches. Raises Unusable."""
+    known = (*KEYS, SEARCH, *_LENGTH)
     for key in table:
         if key not in known:
             raise Unusable(f"unknown key {key!r}. {meant(key, known)}")
     if not table.keys() & KEYS.keys():
         raise Unusable(f"it states no price. Add some of: {', '.join(KEYS)}.")
     stated = {KEYS[key]: _pico(key, value) for key, value in table.items() if key in KEYS}
-    prices = msgspec.structs.replace(ModelPrices(), **stated)
+    search = _search_pico(table[SEARCH]) if SEARCH in table else None
+    prices = msgspec.structs.replace(ModelPrices(web_search=search), **stated)
     if table.keys().isdisjoint(_LENGTH):
         return prices
     return msgspec.structs.replace(prices, above=_above(table.get("above")), long=_long(table.get("long")))
@@ -200,10 +208,11 @@ def _installed(file: Path) -> tuple[TableFile | None, str]:
 def _family(provider: str, family: _Family) -> Family:
     where = f"providers.{provider}"
     _check_day(f"{where}: read", family.read)
+    common = {} if family.web_search is None else {SEARCH: family.web_search}
     entries = {}
     for model, table in family.models.items():
         try:
-            entries[model] = _entry(table)
+            entries[model] = _entry({**common, **table})
         except Unusable as error:
             raise Unusable(f"{where}.models: {model!r}: {error}") from error
     for name, model in family.aliases.items():
@@ -221,10 +230,19 @@ def _entry(table: Mapping[str, object]) -> Entry:
 
 def _pico(key: str, value: object) -> int:
     """Pico-dollars a token from dollars a million tokens."""
-    dollars = dollars_in(key, value, PRICE)
+    return int(_exact(key, value, PRICE) * PICO_IN_DOLLAR_A_MILLION)
+
+
+def _search_pico(value: object) -> int:
+    """Pico-dollars a search from dollars a thousand searches."""
+    return int(_exact(SEARCH, value, SEARCHES) * PICO_IN_DOLLAR_A_THOUSAND)
+
+
+def _exact(key: str, value: object, amount: Amount) -> Decimal:
+    dollars = dollars_in(key, value, amount)
     if dollars % FINEST:
-        raise Unusable(f"{key} = {value!r} is finer than {FINEST:f}, the smallest step. {PRICE.advice}")
-    return int(dollars * PICO_IN_DOLLAR_A_MILLION)
+        raise Unusable(f"{key} = {value!r} is finer than {FINEST:f}, the smallest step. {amount.advice}")
+    return dollars
 
 
 def _above(value: object) -> int:
@@ -234,7 +252,7 @@ def _above(value: object) -> int:
 
 
 def _long(value: object) -> ModelPrices:
-    if not isinstance(value, Mapping) or not value.keys().isdisjoint(_LENGTH):
+    if not isinstance(value, Mapping) or not value.keys().isdisjoint((SEARCH, *_LENGTH)):
         raise Unusable("long: write the prices that hold for requests longer than `above`, as a table.")
     try:
         return prices_in(value)

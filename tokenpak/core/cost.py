@@ -1,7 +1,7 @@
-"""What a request costs: its token classes times the prices of its model, in whole numbers.
+"""What a request costs: its token classes times the prices of its model, and its searches of the web, in whole numbers.
 
-Prices are pico-dollars a token (one dollar a million tokens is 1,000,000), bills are nano-dollars: integers, so that
-bills add up to the last digit and a price list can be read back from them.
+Prices are pico-dollars a token (one dollar a million tokens is 1,000,000) or a search, bills are nano-dollars: integers,
+so that bills add up to the last digit and a price list can be read back from them.
 
 The difficulty is not to make money up. What has no price has no cost, not a cost of nothing; a count that is missing is
 not 0; a model is found by its own name and the spellings its provider gives it, never by a name that looks like it.
@@ -21,6 +21,9 @@ InputClass = Literal["uncached", "cache_read", "cache_write_5m", "cache_write_1h
 TokenClass = Literal["uncached", "cache_read", "cache_write_5m", "cache_write_1h", "cache_write_other", "output"]
 """Disjoint classes that are billed, by their names in Usage. Reasoning is none of them: it lies inside output."""
 
+Item = Literal[TokenClass, "web_search"]
+"""What a bill has lines for: the classes, and searches of the web, which are billed by the piece."""
+
 INPUT: Final[tuple[InputClass, ...]] = get_args(InputClass)
 CLASSES: Final[tuple[TokenClass, ...]] = get_args(TokenClass)
 
@@ -30,8 +33,8 @@ PICO_IN_NANO = 1000
 class ModelPrices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Pico-dollars a token, by class; None: no price is known.
 
-    above, long: a request with more input tokens than `above` (all input classes together) is billed whole, output
-    included, by `long`. Both or neither.
+    web_search: pico-dollars a search, whatever the length. above, long: a request with more input tokens than `above`
+    (all input classes together) is billed whole, output included, by `long`. Both or neither.
     """
 
     uncached: int | None = None
@@ -40,15 +43,16 @@ class ModelPrices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cache_write_1h: int | None = None
     cache_write_other: int | None = None
     output: int | None = None
+    web_search: int | None = None
     above: int | None = None
     long: "ModelPrices | None" = None
 
 
 class Line(NamedTuple):
-    """One line of a bill. price: pico-dollars a token. pico: tokens times price."""
+    """One line of a bill. units: tokens, or searches. price: pico-dollars for one. pico: units times price."""
 
-    name: TokenClass
-    tokens: int
+    name: Item
+    units: int
     price: int
     pico: int
 
@@ -61,9 +65,9 @@ class Priced(msgspec.Struct, frozen=True):
     source: Literal["table", "config"]
 
 
-def cost(usage: Usage, prices: ModelPrices) -> int | None:
+def cost(usage: Usage, prices: ModelPrices, searches: int | None = None) -> int | None:
     """What a response cost, in nano-dollars, rounded half to even at the end. None: it cannot be told; see `lines`."""
-    bill = lines(usage, prices)
+    bill = lines(usage, prices, searches=searches)
     return None if bill is None else total(bill)
 
 
@@ -73,24 +77,28 @@ def input_cost(usage: Usage, prices: ModelPrices) -> int | None:
     return None if bill is None else total(bill)
 
 
-def lines(usage: Usage, prices: ModelPrices, names: Iterable[TokenClass] = CLASSES) -> tuple[Line, ...] | None:
-    """The bill, a line for each class that was reported. None where a sum would be made up:
+def lines(
+    usage: Usage, prices: ModelPrices, names: Iterable[TokenClass] = CLASSES, searches: int | None = None
+) -> tuple[Line, ...] | None:
+    """The bill, a line for each class that was reported, and one for searches. None where a sum would be made up:
 
-    - a class was used and has no price;
+    - a class was used, or the web searched, and there is no price for that;
     - `uncached` is missing, which every provider reports, or `output`, where the model has a price for one.
 
     A cache class that is missing is one the provider does not have, or does not tell apart: it is in no total.
     """
-    prices = at_length(prices, input_tokens(usage))
+    at = at_length(prices, input_tokens(usage))
+    items: list[tuple[Item, int | None, int | None]] = [
+        (name, tokens_of(usage, name), price_of_class(at, name)) for name in names
+    ]
     out = []
-    for name in names:
-        tokens, price = tokens_of(usage, name), price_of_class(prices, name)
-        if tokens is None:
+    for name, units, price in (*items, ("web_search", searches, prices.web_search)):
+        if units is None:
             if name == "uncached" or (name == "output" and price is not None):
                 return None
         elif price is not None:
-            out.append(Line(name, tokens, price, tokens * price))
-        elif tokens:
+            out.append(Line(name, units, price, units * price))
+        elif units:
             return None
     return tuple(out)
 

@@ -86,10 +86,14 @@ class Bill(NamedTuple):
 
 
 class Billed(NamedTuple):
-    """What a reply was billed by: the usage the provider reported, and its model's prices; None where there are none."""
+    """What a reply was billed by: the usage the provider reported, and its model's prices; None where there are none.
+
+    searches: of the web, billed by the piece.
+    """
 
     usage: Usage | None
     prices: ModelPrices | None
+    searches: int | None = None
 
 
 NEAR: Final = 0.02
@@ -210,7 +214,7 @@ def recalled(billed: Billed) -> SavingLine | None:
     usage = billed.usage
     if usage is None:
         return None
-    nanos = cost(usage, billed.prices) if billed.prices else None
+    nanos = cost(usage, billed.prices, billed.searches) if billed.prices else None
     tokens = reported(usage).total + (usage.output or 0)
     return SavingLine("proxy", "response_cache", "provider", tokens, nanos, None if nanos is None else 0)
 

@@ -56,7 +56,7 @@ class RequestClosed(msgspec.Struct, frozen=True, tag="closed"):
     reason: why compression was not "worker", one word. counter: tokenizer of the pass tallies, or "estimate".
     usage_basis: "provider" when the provider reported usage; "count" when the response answers a question for a count,
     so that nothing was used; "estimate" when no usage was told and `usage` is an output made from the size of the words
-    that passed; else None. attempts: upstream requests made.
+    that passed; else None. attempts: upstream requests made. web_searches: those the provider bills by the piece.
     """
 
     id: str
@@ -91,6 +91,7 @@ class RequestClosed(msgspec.Struct, frozen=True, tag="closed"):
     miss: Miss | None = None
     miss_tokens: int | None = None
     savings: tuple[SavingLine, ...] = ()
+    web_searches: int | None = None
 
 
 Event = RequestOpened | RequestClosed

@@ -33,6 +33,7 @@ from tokenpak.proxy.server import Server, configuration
 from tokenpak.services.accounts import Accounts
 from tokenpak.services.budgets import Budgets
 from tokenpak.services.dispatch import Dispatch, Limits
+from tokenpak.services.learned_file import LearnedFile
 from tokenpak.services.marks import CacheMarks
 from tokenpak.services.memory import PlanMemory
 from tokenpak.services.occupancy import Occupancy
@@ -73,7 +74,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
     async with Recorder(settings.paths, identity.bytes) as recorder, WorkerPool(settings) as pool, responses:
         memory = PlanMemory(settings.paths.plans / "plans", settings.plan_memory_bytes)
         prices = PricesInForce(settings)
-        accounts = Accounts(prices)
+        accounts = Accounts(prices, file=LearnedFile(settings.paths.learned))
         dispatch = Dispatch(pool, memory, Limits(settings.terms, settings.rules), accounts.learned)
         upstream, marks = _upstream(settings), CacheMarks(prices=prices.of_marks)
         budgets = Budgets(settings.budgets, prices, settings.paths.spend)
@@ -107,6 +108,7 @@ async def serve(settings: Settings, slot: int) -> Exit:
         try:
             return await _Front(settings, slot, server, app).live(upstream, statistics)
         finally:
+            accounts.close()
             with trio.CancelScope(shield=True):
                 await upstream.aclose()
 

@@ -141,6 +141,7 @@ def closed(course: Course, seen: Observation, now_ns: int) -> RequestClosed:
         attempts=int(course.sent_at is not None),
         usage=seen.usage,
         usage_basis=seen.basis,
+        web_searches=seen.web_searches,
         bytes_before=course.size_in,
         bytes_after=course.size_out,
         bytes_response=course.size_back,

@@ -1,8 +1,8 @@
 """What requests cost and what was saved, worked out beside the traffic: the ledger with a memory and a clock.
 
 Kept in this process alone and bounded: the entries that should lie in providers' caches, in the world of what clients sent
-and in that of what was sent; what each model makes of our token counts; and how far its replies drift from what the
-ledger expects. Lost with a restart, all of it is learned again, and until then less is claimed.
+and in that of what was sent. Lost with a restart, they are learned again, and until then less is claimed. What each model
+makes of our token counts, and how far its replies drift from what the ledger expects, is kept (services/learned).
 
 The difficulty is order. What a request reads is settled when it arrives, what it leaves can be read once its response
 begins, and what it really used is known at its end; so an account is opened at the head of a response and settled at
@@ -25,6 +25,7 @@ from tokenpak.core.patch import CHAIN_BYTES, Footprint, Trace
 from tokenpak.core.savings import Billed, CacheOrigin, Founds, Miss, SavingLine, Scale, Setting, World, Worlds
 from tokenpak.core.usage import Observation, Usage
 from tokenpak.services.learned import Learned
+from tokenpak.services.learned_file import LearnedFile
 from tokenpak.services.newest import Newest
 
 ENTRIES = 65_536
@@ -115,15 +116,20 @@ class Opened(NamedTuple):
 
 
 class Accounts:
-    """Opens and settles accounts. prices: the table in force. `clock`: seconds, never going back."""
+    """Opens and settles accounts. prices: the table in force. `clock`: seconds, never going back. file: of what is learned."""
 
-    def __init__(self, prices: Callable[[], Priceable], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        prices: Callable[[], Priceable],
+        clock: Callable[[], float] = time.monotonic,
+        file: LearnedFile | None = None,
+    ) -> None:
         self._prices, self._clock = prices, clock
         self._original: Newest[bytes, Entry] = Newest(ENTRIES)
         self._sent: Newest[bytes, Entry] = Newest(ENTRIES)
         self._ends: Newest[bytes, End] = Newest(ENDS)
         self._latest: Newest[bytes, bytes] = Newest(CONVERSATIONS)
-        self.learned = Learned(clock)
+        self.learned = Learned(clock, file)
         self._counts = {"opened": 0, "settled": 0, "unpriced": 0, "missed": 0}
 
     def open(self, told: Told) -> Opened:
@@ -170,12 +176,20 @@ class Accounts:
         """
         priced = _priced(self._prices(), provider, model, seen)
         usage = seen.usage if seen.basis == "provider" else None
-        line = savings.recalled(Billed(usage, priced.prices if priced else None))
+        line = savings.recalled(Billed(usage, priced.prices if priced else None, seen.web_searches))
         return Account(cache_origin="proxy", cost_nanos=0, savings=(line,) if line else ())
 
     def statistics(self) -> dict[str, object]:
-        """Accounts opened and settled, replies without a price, misses; entries held; what is learned of each model."""
-        return {**self._counts, "entries": len(self._original) + len(self._sent), "models": self.learned.statistics()}
+        """Accounts opened and settled, replies without a price, misses; entries held; what is learned of each model, and what
+        of that was known from before.
+        """
+        entries = len(self._original) + len(self._sent)
+        learned = {"models": self.learned.statistics(), "learned": self.learned.kept()}
+        return {**self._counts, "entries": entries, **learned}
+
+    def close(self) -> None:
+        """Keep what was learned for the next start."""
+        self.learned.close()
 
     def _asked(self, worlds: Worlds, rules: Rules, now: float) -> tuple[Founds, dict[bytes, Entry]]:
         """What each world finds now, and the entries the sent one leaves; what they leave is in the caches then.
@@ -207,6 +221,7 @@ class Accounts:
         told_bill = savings.bill(savings.seen(opened.expected, worlds, rules, read), worlds, rules)
         if usage is not None and opened.rules is not None:
             self.learned.compare(told, expected, usage, lesson)
+        self.learned.save()
         if usage is not None and opened.end in self._ends:
             self._ends[opened.end] = self._ends[opened.end]._replace(token=lesson.scale.token)
         billed = Billed(usage, priced.prices if priced else None)
@@ -302,10 +317,8 @@ def _priced(table: Priceable, provider: str, model: str, seen: Observation) -> P
 
 
 def _cost(table: Priceable, provider: str, priced: Priced | None, seen: Observation) -> int | None:
-    """What the reply cost, passes beside it among it; None where a part of it has no price, as searches of the web have."""
-    if seen.web_searches:
-        return None
-    bills = [cost(seen.usage, priced.prices) if priced else None]
+    """What the reply cost, searches and passes beside it among it; None where a part of it has no price."""
+    bills = [cost(seen.usage, priced.prices, seen.web_searches) if priced else None]
     for each in seen.beside:
         its = table.find(provider, each.model) if each.model else priced
         bills.append(cost(each.usage, its.prices) if its else None)

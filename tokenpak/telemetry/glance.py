@@ -9,7 +9,7 @@ import sqlite3
 from typing import NamedTuple
 from urllib.parse import quote
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION = 0x5450414B
 WAIT_S = 0.05
 """Longest wait for a lock; a status line without figures is better than one that comes late."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import StaticPool, and_, create_engine, func, or_, select, tuple_
+from sqlalchemy import StaticPool, and_, create_engine, func, or_, select, text, tuple_
 from sqlalchemy.exc import DatabaseError
 
 from tokenpak.core.ledger import Used
@@ -23,7 +23,7 @@ from tokenpak.core.usage import Usage
 from tokenpak.ipc.events import PassTally
 from tokenpak.telemetry.ingest import EXPECTED
 from tokenpak.telemetry.store import APPLICATION_ID, SCHEMA_VERSION
-from tokenpak.telemetry.tables import PASS_LINES, REQUESTS, SAVINGS
+from tokenpak.telemetry.tables import OPEN, PASS_LINES, REQUESTS, SAVINGS
 
 BUSY_S = 2.0
 """Longest wait for a lock. Only the writer's own closing takes one that readers feel."""
@@ -105,6 +105,7 @@ class StoredRequest(msgspec.Struct, frozen=True):
     miss: str | None
     miss_tokens: int | None
     savings: tuple[SavingLine, ...]
+    web_searches: int | None
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -211,6 +212,11 @@ class Reader:
         place = tuple_(_C.closed_ns, _C.id) > (closed_ns, id_)
         since = _C.opened_ns >= closed_ns - LONGEST_OPEN_NS
         return self._requests(select(REQUESTS).where(since, place).order_by(_C.closed_ns, _C.id).limit(MOST))
+
+    def open_ids(self) -> frozenset[str]:
+        """The requests that are under way."""
+        # Written out and not bound: only so does SQLite see that its index of open requests holds them all.
+        return frozenset(id_ for (id_,) in self.ask(select(_C.id).where(text(f"state = '{OPEN}'"))))
 
     def beginning_with(self, beginning: str) -> tuple[StoredRequest, ...]:
         """The first two requests whose id begins so: enough to know whether it names one."""

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1414545739;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE pass_tally (
   request_id VARCHAR NOT NULL,
   name VARCHAR NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE request (
   worker_ms FLOAT,
   first_byte_ms FLOAT,
   total_ms FLOAT,
-  added_ms FLOAT, project VARCHAR, cache_origin VARCHAR, cost_nanos INTEGER, price_id VARCHAR, factor FLOAT, expected_uncached INTEGER, expected_cache_read INTEGER, expected_cache_write_5m INTEGER, expected_cache_write_1h INTEGER, expected_cache_write_other INTEGER, miss VARCHAR, miss_tokens INTEGER,
+  added_ms FLOAT, project VARCHAR, cache_origin VARCHAR, cost_nanos INTEGER, price_id VARCHAR, factor FLOAT, expected_uncached INTEGER, expected_cache_read INTEGER, expected_cache_write_5m INTEGER, expected_cache_write_1h INTEGER, expected_cache_write_other INTEGER, miss VARCHAR, miss_tokens INTEGER, web_searches INTEGER,
   PRIMARY KEY (id)
 );
 CREATE TABLE request_quarter (

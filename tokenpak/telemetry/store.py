@@ -19,7 +19,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The newest revision in migrations/versions, and `PRAGMA user_version` of a database that has it."""
 APPLICATION_ID = 0x5450414B
 """`PRAGMA application_id` of our databases: TPAK."""

@@ -101,6 +101,8 @@ class Request(SQLModel, table=True):
     miss: str | None = None
     miss_tokens: int | None = None
     """Who caused it that a prefix was not read which should have been there, and its tokens."""
+    web_searches: int | None = None
+    """Searches of the web that the provider told of and bills by the piece."""
 
 
 class PassLine(SQLModel, table=True):

@@ -65,6 +65,7 @@ class OwnFacts(msgspec.Struct, frozen=True, kw_only=True):
     counter: str | None
     usage: Usage
     usage_basis: str | None
+    web_searches: int | None
     cost_nanos: int | None
     price_id: str | None
     miss: str | None
@@ -128,6 +129,7 @@ def _own(row: StoredRequest) -> OwnFacts:
         counter=row.counter,
         usage=row.usage,
         usage_basis=row.usage_basis,
+        web_searches=row.web_searches,
         cost_nanos=row.cost_nanos,
         price_id=row.price_id,
         miss=row.miss,

@@ -52,7 +52,7 @@ def test_every_model_in_force_is_shown_with_where_it_is_from(capsys):
 def test_one_model_is_shown_by_any_of_its_names(capsys):
     assert run("show", "us.anthropic.claude-sonnet-4-5-20250929-v1:0") == 0
     line = capsys.readouterr().out.splitlines()[-1].split()
-    assert line == ["anthropic", "claude-sonnet-4-5", "3", "0.3", "3.75", "6", "-", "15", "table"]
+    assert line == ["anthropic", "claude-sonnet-4-5", "3", "0.3", "3.75", "6", "-", "15", "10", "table"]
 
 
 def test_a_model_without_a_price_is_no_free_model(capsys):
@@ -80,7 +80,10 @@ def test_json_holds_the_prices_and_their_identity(capsys):
 def test_ones_own_prices_are_shown_as_such(tmp_path, capsys):
     file = tmp_path / "config.toml"
     file.write_text('[prices."claude-opus-4-6"]\ninput = 1\noutput = 2\n[prices."lab/llama3"]\ninput = 0\noutput = 0\n')
-    for model, row in (("claude-opus-4-6", "any claude-opus-4-6 1 - - - - 2"), ("llama3", "lab llama3 0 - - - - 0")):
+    for model, row in (
+        ("claude-opus-4-6", "any claude-opus-4-6 1 - - - - 2 -"),
+        ("llama3", "lab llama3 0 - - - - 0 -"),
+    ):
         assert run("show", model, "--config", str(file)) == 0
         lines = capsys.readouterr().out.splitlines()
         assert [line.split() for line in lines[lines.index("") + 2 :]] == [[*row.split(), "config"]]

@@ -34,6 +34,9 @@ def state(tmp_path):
     book.commit(told(13, time.time_ns(), cost_nanos=bill, **{**money, "price_id": "2020-01-01+00000000"}))
     book.commit(told(14, time.time_ns(), cost_nanos=None, usage=Usage(), usage_basis=None))
     book.commit(told(15, time.time_ns(), cost_nanos=0, usage=Usage(), usage_basis=None, cache_origin="proxy"))
+    searched = cost(USED, known.find("anthropic", MODEL).prices, 2)
+    book.commit(told(16, time.time_ns(), cost_nanos=searched, web_searches=2, **money))
+    book.commit(told(17, time.time_ns(), cost_nanos=None, web_searches=2, model_served="gpt-5"))
     book.close()
     return tmp_path
 
@@ -50,6 +53,18 @@ def test_the_whole_arithmetic(state, capsys):
     assert ["line-runs", "3", "90"] in lines
     assert "1.2500 tokens of the model's for one of o200k_base" in out
     assert "!" not in out
+
+
+def test_searches_have_a_line_of_their_own(state, capsys):
+    show(name_of(16), state_dir=state)
+    out = capsys.readouterr().out
+    assert ["web_search", "2", "10", "a", "thousand", "$0.0200"] in [line.split() for line in out.splitlines()]
+    assert "!" not in out
+
+
+def test_searches_without_a_price_are_shown_all_the_same(state, capsys):
+    show(name_of(17), state_dir=state)
+    assert "web searches: 2" in capsys.readouterr().out
 
 
 def test_a_bill_that_is_not_what_was_stored_is_said_to_be(state, capsys):

@@ -71,6 +71,16 @@ def test_every_older_version_migrates_to_the_committed_schema(tmp_path, revision
     assert after == before
 
 
+def test_of_older_requests_nobody_knows_how_often_they_searched(tmp_path):
+    path = tmp_path / "old.db"
+    database_at(path, "0002")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        fill(connection)
+    store.close_store(store.open_store(path))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT web_searches FROM request").fetchall() == [(None,)]
+
+
 def test_a_migration_that_fails_half_way_leaves_nothing_of_itself(tmp_path, monkeypatch):
     path = tmp_path / "store.db"
     engine = store._engine(path)

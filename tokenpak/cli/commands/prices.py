@@ -18,7 +18,7 @@ from tokenpak.cli.options import wanted_settings
 from tokenpak.cli.render import table
 from tokenpak.config import prices
 from tokenpak.config.paths import prepare
-from tokenpak.config.prices import KEYS, Prices, TableFile
+from tokenpak.config.prices import KEYS, SEARCH, Prices, TableFile
 from tokenpak.config.rules import Unusable
 from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.core.cost import ModelPrices, PriceTable, price_of_class
@@ -32,7 +32,9 @@ EVERYWHERE = "any"
 Switch = Annotated[bool, Parameter(negative="")]
 TableAt = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 Heading = tuple[str, ...]
-HEADING: Heading = ("PROVIDER", "MODEL", "INPUT", "READ", "WRITE 5M", "WRITE 1H", "WRITE", "OUTPUT", "FROM")
+HEADING: Heading = ("PROVIDER", "MODEL", "INPUT", "READ", "WRITE 5M", "WRITE 1H", "WRITE", "OUTPUT", "SEARCH", "FROM")
+COLUMNS = (*KEYS, SEARCH)
+"""The prices of a row, by what they are called where they are written."""
 
 
 class Row(NamedTuple):
@@ -50,7 +52,7 @@ class Row(NamedTuple):
 def show(
     model: str | None = None, *, json: Switch = False, state_dir: Path | None = None, config: Path | None = None
 ) -> int:
-    """Show the prices in force, in dollars for a million tokens. Exit code 1 for a model that has none.
+    """Show the prices in force, in dollars for a million tokens or 1,000 searches. Exit code 1 for a model that has none.
 
     Parameters
     ----------
@@ -229,18 +231,19 @@ def _cells(row: Row) -> list[str]:
 
 
 def _dollars(found: ModelPrices) -> list[str]:
-    return [_dollar(price_of_class(found, name)) for name in KEYS.values()]
+    tokens = [_dollar(price_of_class(found, name), prices.PICO_IN_DOLLAR_A_MILLION) for name in KEYS.values()]
+    return [*tokens, _dollar(found.web_search, prices.PICO_IN_DOLLAR_A_THOUSAND)]
 
 
-def _dollar(pico: int | None) -> str:
-    """Dollars a million tokens, with no more digits than it takes; - for none."""
-    if pico is None:
-        return "-"
-    return f"{Decimal(pico) / prices.PICO_IN_DOLLAR_A_MILLION:f}"
+def _dollar(pico: int | None, pico_in_dollar: int) -> str:
+    """Dollars for so many, with no more digits than it takes; - for none."""
+    return "-" if pico is None else f"{Decimal(pico) / pico_in_dollar:f}"
 
 
 def _headline(found: Prices) -> str:
-    lines = [f"Prices {found.table.id} ({found.origin} table of {found.file.date}), dollars for a million tokens"]
+    lines = [
+        f"Prices {found.table.id} ({found.origin} table of {found.file.date}), dollars for a million tokens, or 1,000 searches"
+    ]
     lines += [f"  {provider}: {family.source}, read {family.read}" for provider, family in found.file.families.items()]
     if found.trouble:
         lines.append(f"! The installed table is not used. {found.trouble}")
@@ -262,10 +265,11 @@ def _everything(found: Prices, rows: list[Row]) -> dict[str, object]:
                 "from": row.source,
                 "above": row.above,
                 **{key: price_of_class(row.prices, name) for key, name in KEYS.items()},
+                SEARCH: row.prices.web_search,
             }
             for row in rows
         ],
-        "unit": "pico-dollars a token",
+        "unit": "pico-dollars a token, or a search",
     }
 
 
@@ -284,8 +288,8 @@ def _changes(before: Mapping[str, list[str]], after: Mapping[str, list[str]]) ->
             yield f"- {name}"
         elif name not in before:
             yield f"+ {name}: " + ", ".join(
-                f"{key} {new}" for key, new in zip(KEYS, after[name], strict=True) if new != "-"
+                f"{key} {new}" for key, new in zip(COLUMNS, after[name], strict=True) if new != "-"
             )
         elif before[name] != after[name]:
-            pairs = zip(KEYS, before[name], after[name], strict=True)
+            pairs = zip(COLUMNS, before[name], after[name], strict=True)
             yield f"~ {name}: " + ", ".join(f"{key} {old} -> {new}" for key, old, new in pairs if old != new)

@@ -21,8 +21,6 @@ from tokenpak.core.ledger import Used
 from tokenpak.telemetry.ingest import EXPECTED
 from tokenpak.telemetry.queries import Reader, StoredRequest, StoreUnreadableError
 
-PICO_IN_DOLLAR_A_MILLION = prices.PICO_IN_DOLLAR_A_MILLION
-
 
 class Told(msgspec.Struct, frozen=True):
     """A request and its bill. bill: None where it cannot be told; why_no_bill says why."""
@@ -75,14 +73,14 @@ def _bill(row: StoredRequest, state_dir: Path | None) -> tuple[tuple[Line, ...] 
     if row.usage_basis != "provider":
         return None, "the provider reported no usage"
     if row.price_id is None:
-        return None, "no price was known"
+        return None, "no price was known for all that was used"
     settings = running_settings(state_dir)
     table = prices.load(settings.paths, settings.prices, datetime.now(UTC).astimezone().date().isoformat()).table
     if table.id != row.price_id:
         return None, f"it was priced by table {row.price_id}, and {table.id} is in force now"
     model = row.model_served or row.model_asked
     found = table.find(row.provider, model) if row.provider and model else None
-    bill = lines(row.usage, found.prices) if found else None
+    bill = lines(row.usage, found.prices, searches=row.web_searches) if found else None
     return (None, f"{model} has no price that covers what was used") if bill is None else (bill, None)
 
 
@@ -127,19 +125,19 @@ def _bill_words(told: Told) -> str:
     if told.bill is None:
         tokens = {name: getattr(row.usage, name) for name in row.usage.__struct_fields__}
         shown = ", ".join(f"{name} {count:,}" for name, count in tokens.items() if count is not None) or "none reported"
-        return f"{head}\n  no prices by class: {told.why_no_bill}\n  tokens: {shown}"
-    rows = [
-        (
-            line.name,
-            f"{line.tokens:,}",
-            f"{Decimal(line.price) / PICO_IN_DOLLAR_A_MILLION:f}",
-            money(round(line.pico / 1000)),
-        )
-        for line in told.bill
-    ]
+        searches = f"\n  web searches: {row.web_searches:,}" if row.web_searches else ""
+        return f"{head}\n  no prices by class: {told.why_no_bill}\n  tokens: {shown}{searches}"
+    rows = [(line.name, f"{line.units:,}", _price(line), money(round(line.pico / 1000))) for line in told.bill]
     sum_ = total(told.bill)
     note = "" if sum_ == row.cost_nanos else f"\n  ! these come to {money(sum_)}, which is not what was stored"
     return f"{head}\n{grid(('CLASS', 'TOKENS', 'DOLLARS A MILLION', 'COST'), rows)}{note}"
+
+
+def _price(line: Line) -> str:
+    """Dollars for a million tokens, or for a thousand searches, as providers state them."""
+    if line.name == "web_search":
+        return f"{Decimal(line.price) / prices.PICO_IN_DOLLAR_A_THOUSAND:f} a thousand"
+    return f"{Decimal(line.price) / prices.PICO_IN_DOLLAR_A_MILLION:f}"
 
 
 def _savings(row: StoredRequest) -> str:
