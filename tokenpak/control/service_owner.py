@@ -100,6 +100,12 @@ def run(command: Sequence[str], timeout_s: float) -> Ran:
     return Ran(done.returncode, (done.stdout + done.stderr).strip())
 
 
+def _accepted(ran: Ran, command: Sequence[str]) -> None:
+    """Raises OwnerRefused where a command ended with another code than 0."""
+    if ran.code:
+        raise OwnerRefused(f"{' '.join(command)}: {ran.said or f'exit code {ran.code}'}")
+
+
 def owner_here(environ: Mapping[str, str], home: Path) -> Owner:
     """The service manager this kind of system has, whether or not it answers."""
     if sys.platform == "darwin":
@@ -171,9 +177,7 @@ class Systemd(NamedTuple):
         return self.run(("systemctl", "--user", *words), within_s)
 
     def _must(self, *words: str, within_s: float = ASK_S) -> None:
-        ran = self._ctl(*words, within_s=within_s)
-        if ran.code:
-            raise OwnerRefused(f"systemctl --user {' '.join(words)}: {ran.said or f'exit code {ran.code}'}")
+        _accepted(self._ctl(*words, within_s=within_s), ("systemctl", "--user", *words))
 
 
 class Launchd(NamedTuple):
@@ -241,6 +245,4 @@ class Launchd(NamedTuple):
         return self.run(("launchctl", *words), within_s)
 
     def _must(self, *words: str, within_s: float = ASK_S) -> None:
-        ran = self._ctl(*words, within_s=within_s)
-        if ran.code:
-            raise OwnerRefused(f"launchctl {' '.join(words)}: {ran.said or f'exit code {ran.code}'}")
+        _accepted(self._ctl(*words, within_s=within_s), ("launchctl", *words))

@@ -6,13 +6,12 @@ SQLite without anything around it, as for the status line (telemetry/glance): a 
 import contextlib
 import math
 import sqlite3
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
-from tokenpak.telemetry.glance import NoFigures, glance
+from tokenpak.telemetry.glance import NoFigures, glance, last_midnight_s
 
 LATEST = 1000
 """Requests over which added times are told."""
@@ -46,7 +45,7 @@ class Today(msgspec.Struct, frozen=True):
 def look_at(database: Path) -> Today:
     """The figures of a store; without any, why there are none."""
     try:
-        figures = glance(str(database), None, _midnight_s())[1]
+        figures = glance(str(database), None, last_midnight_s())[1]
         return Today(figures.requests, figures.nanos, figures.unpriced, figures.saved_nanos, _added(database))
     except NoFigures as why:
         return Today(trouble=str(why))
@@ -69,8 +68,3 @@ def _added(database: Path) -> Added | None:
     except sqlite3.Error:
         return None
     return Added(len(values), percentile(values, 0.5), percentile(values, 0.99)) if values else None
-
-
-def _midnight_s() -> int:
-    now = time.localtime()
-    return int(time.mktime((now.tm_year, now.tm_mon, now.tm_mday, 0, 0, 0, 0, 0, -1)))

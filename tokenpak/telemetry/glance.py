@@ -6,6 +6,7 @@ the question. The SQL is kept in step with tables.py by the tests.
 
 import contextlib
 import sqlite3
+import time
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -58,6 +59,12 @@ _TODAY_SAVED = """
 SELECT sum(nanos), sum(spread_nanos) FROM saving_quarter
 WHERE quarter >= ? AND cause = 'proxy' AND mechanism = 'compression'
 """
+
+
+def last_midnight_s() -> int:
+    """When the user's day began, in seconds of the epoch."""
+    now = time.localtime()
+    return int(time.mktime((now.tm_year, now.tm_mon, now.tm_mday, 0, 0, 0, 0, 0, -1)))
 
 
 def glance(database: str, session: str | None, midnight_s: int) -> tuple[Figures | None, Figures]:

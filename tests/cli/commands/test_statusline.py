@@ -81,7 +81,7 @@ def test_midnight_is_the_users(monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
     try:
-        assert (module._midnight_s() + 5 * 3600 + 45 * 60) % 86_400 == 0
+        assert (module.last_midnight_s() + 5 * 3600 + 45 * 60) % 86_400 == 0
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -9,11 +9,10 @@ import json
 import os
 import select
 import sys
-import time
 from pathlib import Path
 
 from tokenpak.config.paths import default_state_dir, paths_for
-from tokenpak.telemetry.glance import Figures, NoFigures, glance
+from tokenpak.telemetry.glance import Figures, NoFigures, glance, last_midnight_s
 
 MOST_BYTES = 1 << 20
 PATIENCE_S = 0.2
@@ -35,7 +34,7 @@ def main(arguments: list[str]) -> int:
     place = _option(arguments, "--state-dir") or os.environ.get("TOKENPAK_STATE_DIR") or default_state_dir()
     session = _session()
     try:
-        of_session, today = glance(str(paths_for(Path(place)).database), session, _midnight_s())
+        of_session, today = glance(str(paths_for(Path(place)).database), session, last_midnight_s())
     except NoFigures as why:
         sys.stdout.write(json.dumps({"trouble": str(why)}) + "\n" if "--json" in arguments else f"tokenpak: {why}\n")
         return 0
@@ -93,8 +92,3 @@ def _session() -> str | None:
         found = told.get("session_id") if isinstance(told, dict) else None
         return found if isinstance(found, str) and found else None
     return None
-
-
-def _midnight_s() -> int:
-    now = time.localtime()
-    return int(time.mktime((now.tm_year, now.tm_mon, now.tm_mday, 0, 0, 0, 0, 0, -1)))
