@@ -130,6 +130,19 @@ class Configured(Service):
 
 
 @contextlib.contextmanager
+def configured(state: Path, config: Path) -> Iterator[Callable[[], Configured]]:
+    """What starts the service of a configuration in the one state directory, as often as is asked; it ends with this."""
+    with contextlib.ExitStack() as ending:
+
+        def start() -> Configured:
+            service = Configured(state, config)
+            ending.callback(service.stop)
+            return service
+
+        yield start
+
+
+@contextlib.contextmanager
 def provider(folder: Path, *options: str) -> Iterator[Program]:
     """The embedded provider."""
     program = Program("mock-provider", "--port", "0", *options, log=folder / "provider.err")

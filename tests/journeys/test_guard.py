@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.core import planted
-from tests.journeys.service import Configured, eventually, provider
+from tests.journeys.service import configured, eventually, provider
 
 CONFIG = """
 [[budgets]]
@@ -49,13 +49,7 @@ def started(upstream, tmp_path_factory):
     folder = tmp_path_factory.mktemp("guard")
     config = folder / "config.toml"
     config.write_text(CONFIG.format(url=upstream.url))
-    with contextlib.ExitStack() as ending:
-
-        def start():
-            service = Configured(folder / "state", config)
-            ending.callback(service.stop)
-            return service
-
+    with configured(folder / "state", config) as start:
         yield start
 
 

@@ -12,7 +12,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.journeys.service import Configured, eventually, provider
+from tests.journeys.service import configured, eventually, provider
 
 MIB = 2**20
 CONFIG = """
@@ -48,13 +48,7 @@ def started(upstream, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     config = folder / "config.toml"
     config.write_text(CONFIG.format(url=upstream.url, bytes=MIB))
-    with contextlib.ExitStack() as ending:
-
-        def start():
-            service = Configured(folder / "state", config)
-            ending.callback(service.stop)
-            return service
-
+    with configured(folder / "state", config) as start:
         yield start
 
 
