@@ -12,6 +12,7 @@ import pytest
 import trio
 import zmq
 
+from tokenpak.ipc import zmq_trio
 from tokenpak.ipc.endpoints import address
 from tokenpak.ipc.zmq_trio import HIGH_WATER, Dealer, Link
 
@@ -197,6 +198,25 @@ async def test_a_cancelled_reader_loses_nothing(place):
         with trio.move_on_after(0.01):
             await dealer.recv()
         router.socket.send_multipart(message)
+        with trio.CancelScope() as cancelled:
+            cancelled.cancel()
+            await dealer.recv()
+        assert cancelled.cancelled_caught
+        with trio.fail_after(5):
+            assert await dealer.recv() == [b"x"]
+
+
+async def test_a_cancelled_reader_takes_nothing_that_arrives_between_two_looks(place, monkeypatch):
+    with Router(place) as router, Dealer(place) as dealer:
+        await connected(dealer)
+        dealer.send_nowait([b"x"])
+        router.socket.send_multipart(router.socket.recv_multipart())
+        look = zmq_trio._events
+        with trio.fail_after(5):
+            while not look(dealer._socket) & zmq.POLLIN:
+                await trio.lowlevel.checkpoint()
+        first_look = iter([True])  # finds nothing: the message comes right after it
+        monkeypatch.setattr(zmq_trio, "_events", lambda socket: 0 if next(first_look, False) else look(socket))
         with trio.CancelScope() as cancelled:
             cancelled.cancel()
             await dealer.recv()

@@ -81,8 +81,10 @@ class _Reader:
         if self.ready():
             await trio.lowlevel.checkpoint()
             return
-        while not self.ready():
+        while True:  # sleep first: returning on a second look would let a cancelled task take a message
             await self._sleep()
+            if self.ready():
+                return
 
     async def _sleep(self) -> None:
         self._nap = trio.CancelScope()
