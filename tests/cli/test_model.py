@@ -53,6 +53,22 @@ def test_a_busy_provider_is_asked_again_after_a_pause(mock, status, retry_after,
     assert pauses == [pause, pause]
 
 
+def test_a_count_in_each_format_that_has_one(mock):
+    for fmt, body, path in (
+        (Format.ANTHROPIC, BODY, "/v1/messages/count_tokens"),
+        (Format.OPENAI_RESPONSES, INPUT, "/v1/responses/input_tokens"),
+    ):
+        with Model(fmt, mock.url, KEY) as model:
+            assert model.counted(body) > 0
+        assert mock.provider.record.since(0)[-1].target == path
+
+
+def test_a_chat_completion_is_counted_by_nobody(mock):
+    with Model(Format.OPENAI_CHAT, mock.url, KEY) as model, pytest.raises(ModelError, match="no provider counts"):
+        model.counted(BODY)
+    assert not mock.provider.record.since(0)
+
+
 def test_but_not_for_ever(mock):
     mock.provider.faults.arm([Refuse(status=529)])
     with Model(Format.ANTHROPIC, mock.url, KEY, lambda _: None) as model, pytest.raises(ModelError, match="529"):

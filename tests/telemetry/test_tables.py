@@ -1,15 +1,14 @@
-"""The tables against the schema of the migrations, against the events they must hold, and against TIP's telemetry event."""
+"""The tables against the schema of the migrations, against the events they must hold, and against what TIP's event is made of."""
 
 import contextlib
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
-from store_lab import dump, fresh_schema, opened, pair, rows
+from store_lab import closed, dump, fresh_schema, opened, pair, rows
 
 from tokenpak.core.savings import SavingLine
 from tokenpak.core.usage import Usage
@@ -18,6 +17,7 @@ from tokenpak.telemetry import store, tables
 from tokenpak.telemetry.book import Book
 from tokenpak.telemetry.ingest import EXPECTED
 from tokenpak.telemetry.queries import Reader
+from tokenpak.telemetry.tip_events import tip_event
 
 SNAPSHOT = Path(store.__file__).with_name("schema.sql")
 
@@ -61,43 +61,6 @@ def test_every_fact_of_an_event_has_its_column():
     assert set(tables.SAVINGS.c.keys()) == {"request_id", *SavingLine.__struct_fields__}
 
 
-def tip_event(row, money=0.0):
-    """TIP-1.0's telemetry event (schema telemetry-event-v1) of a stored request; money comes from prices, not from here."""
-    usage, at = row.usage, datetime.fromtimestamp((row.opened_ns or row.closed_ns) / 1e9, UTC)
-    read = usage.cache_read or 0
-    parts = (usage.uncached, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h, usage.cache_write_other)
-    tokens_in = sum(part or 0 for part in parts)
-    reasoned = usage.reasoning is not None
-    return {
-        "request_id": row.client_request_id or row.id,
-        "timestamp": at.isoformat().replace("+00:00", "Z"),
-        "cache_origin": "client" if read else "unknown",
-        "tip_version": "TIP-1.0",
-        "profile": "tip-proxy",
-        "provider": row.provider,
-        "model": row.model_served or row.model_asked,
-        "client": row.client,
-        "status": row.status or 0,
-        "error_code": row.error_code,
-        "savings_tokens": max(0, row.saved_tokens or 0),
-        "savings_cost": money,
-        "savings_cache_tokens": read,
-        "savings_cache_cost": money,
-        "compression_ms": (row.queue_ms or 0) + (row.worker_ms or 0),
-        "proxy_ms": row.added_ms or 0,
-        "provider_ms": row.first_byte_ms or 0,
-        "tokens_in": tokens_in,
-        "tokens_out": usage.output or 0,
-        "reasoning_tokens": usage.reasoning,
-        "visible_output_tokens": usage.output - usage.reasoning if reasoned else None,
-        "total_billable_tokens": tokens_in + usage.output if usage.output is not None else None,
-        "reasoning_effort": None,
-        "reasoning_usage_source": "provider_usage_object" if reasoned else "unavailable",
-        "capabilities_negotiated": [],
-        "ext": {},
-    }
-
-
 @pytest.fixture
 def book(tmp_path):
     it = Book(tmp_path / "store.db")
@@ -105,27 +68,51 @@ def book(tmp_path):
     it.close()
 
 
-def test_tips_telemetry_event_can_be_made_of_a_row(book, tmp_path):
-    assert book.commit(pair(1))
+def event_of(tmp_path, number):
+    """TIP's event of a stored row, as another program reads it."""
     with Reader(tmp_path / "store.db") as reader:
-        event = tip_event(reader.by_id(opened(1).id))
+        return msgspec.json.decode(msgspec.json.encode(tip_event(reader.by_id(opened(number).id))))
+
+
+def test_a_row_holds_all_that_tips_event_is_made_of(book, tmp_path):
+    saved = SavingLine("proxy", "compression", "estimate", 90, 2_500_000)
+    cached = SavingLine("client", "provider_cache", "provider", 20, 1_000_000)
+    first, second = pair(1)
+    closing = closed(1, savings=(saved, cached), cache_origin="client", cost_nanos=7, web_searches=3)
+    assert book.commit([first, msgspec.structs.replace(second, event=closing)])
+    event = event_of(tmp_path, 1)
     assert event["request_id"] == "client-1"
     assert event["timestamp"] == "1970-01-01T00:00:00.001000Z"
     assert (event["tokens_in"], event["tokens_out"], event["visible_output_tokens"]) == (150, 60, 53)
-    assert (event["savings_tokens"], event["savings_cache_tokens"], event["cache_origin"]) == (90, 20, "client")
+    assert (event["savings_tokens"], event["savings_cost"]) == (90, 0.0025)
+    assert (event["cache_origin"], event["savings_cache_tokens"], event["savings_cache_cost"]) == ("client", 20, 0.001)
     assert (event["compression_ms"], event["proxy_ms"], event["provider_ms"]) == (2.0, 2.5, 400.0)
     assert (event["model"], event["provider"], event["status"]) == ("served", "anthropic", 200)
+    own = event["ext"]["tokenpak"]
+    assert (own["id"], own["cost_nanos"], own["web_searches"]) == (opened(1).id, 7, 3)
+    assert own["passes"] == {"line-runs": {"edits": 3, "saved": 90}}
 
 
-def test_tips_telemetry_event_of_a_refused_request_has_the_nulls_it_must(book, tmp_path):
+def test_what_passes_took_out_is_no_saving_until_the_ledger_says_so(book, tmp_path):
+    assert book.commit(pair(1))
+    with Reader(tmp_path / "store.db") as reader:
+        assert reader.by_id(opened(1).id).saved_tokens == 90
+    assert event_of(tmp_path, 1).keys().isdisjoint({"savings_tokens", "savings_cost", "savings_cache_tokens"})
+
+
+def test_a_refused_request_has_the_nulls_it_must(book, tmp_path):
     refused = RequestClosed(opened(1).id, 5, "refused", status=None, error_code="no_route")
     events = [opened(1, provider=None, model_asked=None, client_request_id=None), refused]
     assert book.commit([msgspec.structs.replace(e, event=v) for e, v in zip(pair(1), events, strict=True)])
-    with Reader(tmp_path / "store.db") as reader:
-        event = tip_event(reader.by_id(opened(1).id))
+    event = event_of(tmp_path, 1)
     assert (event["provider"], event["model"], event["status"]) == (None, None, 0)
-    assert (event["request_id"], event["error_code"], event["cache_origin"]) == (opened(1).id, "no_route", "unknown")
+    assert (event["request_id"], event["cache_origin"]) == (opened(1).id, "unknown")
+    assert event["error_code"] == "ext.tokenpak.provider-no-route"  # no word of ours, so a provider's
     assert event["total_billable_tokens"] is None
+    assert event.keys().isdisjoint({"tokens_in", "tokens_out", "compression_ms", "provider_ms", "savings_tokens"})
+    nulls = ("usage_basis", "cost_nanos", "web_searches", "compression", "counter", "miss")
+    (row,) = rows(tmp_path / "store.db", ", ".join(nulls))
+    assert row == (None,) * len(nulls)
 
 
 def test_the_client_may_repeat_its_id(book, tmp_path):

@@ -22,7 +22,11 @@ PATHS = {
     Format.OPENAI_CHAT: "/v1/chat/completions",
     Format.OPENAI_RESPONSES: "/v1/responses",
 }
-COUNT_PATH = "/v1/messages/count_tokens"
+COUNT_PATHS = {
+    Format.ANTHROPIC: "/v1/messages/count_tokens",
+    Format.OPENAI_RESPONSES: "/v1/responses/input_tokens",
+}
+"""Where a request is counted and not answered. OpenAI's count takes what its responses take, so it has none for chat."""
 KEY_VARIABLES = {
     Format.ANTHROPIC: "ANTHROPIC_API_KEY",
     Format.OPENAI_CHAT: "OPENAI_API_KEY",
@@ -71,9 +75,11 @@ class Model:
             raise ModelError(str(error)) from error
 
     def counted(self, body: bytes) -> int:
-        """The input tokens of a request by Anthropic's own count, which is not billed. Raises ModelError."""
+        """The input tokens of a request by the provider's own count. Raises ModelError, for a format without one, too."""
+        if self._format not in COUNT_PATHS:
+            raise ModelError(f"no provider counts a request in the format {self._format.value}")
         try:
-            return msgspec.json.decode(self._asked(COUNT_PATH, body), type=_Count).input_tokens
+            return msgspec.json.decode(self._asked(COUNT_PATHS[self._format], body), type=_Count).input_tokens
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError("the provider's answer is no count of tokens") from error
 

@@ -149,17 +149,17 @@ class Provider:
         body = fmt.refusal(refusal, _request_id(number))
         return plain(refusal.status, body, [*_ids(fmt.name, number), *wait])
 
-    def count(self, request: Request, number: int) -> Reply:
-        """Anthropic's `count_tokens`; reads no cache and writes none."""
+    def count(self, fmt: _Format, counted: Callable[[int], bytes], request: Request, number: int) -> Reply:
+        """The tokens of a request, by the provider's own count; reads no cache and writes none."""
         body = _parsed(request)
-        objection = anthropic.objection(body) if body is not None else _NOT_JSON
+        objection = fmt.objection(body) if body is not None else _NOT_JSON
         fault = self.faults.take(request.path, streams=False)
         if isinstance(fault, Refuse):
-            return self._refuse(_ANTHROPIC, refusal_of(fault), number, fault.retry_after)
+            return self._refuse(fmt, refusal_of(fault), number, fault.retry_after)
         if body is None or objection is not None:
-            return self._refuse(_ANTHROPIC, objection or _NOT_JSON, number)
-        total = sum(map(estimate, anthropic.prompt(body)))
-        return self._manners(request, fault).whole(anthropic.counted(total), _ids("anthropic", number))
+            return self._refuse(fmt, objection or _NOT_JSON, number)
+        total = sum(map(estimate, fmt.prompt(body)))
+        return self._manners(request, fault).whole(counted(total), _ids(fmt.name, number))
 
     # The rest
 
@@ -228,6 +228,10 @@ def _served(fmt: _Format) -> _Handler:
     return lambda provider, request, number: provider.serve(fmt, request, number)
 
 
+def _counted(fmt: _Format, counted: Callable[[int], bytes]) -> _Handler:
+    return lambda provider, request, number: provider.count(fmt, counted, request, number)
+
+
 def _small(read: Callable[[Json], str], write: Callable[[Call], bytes]) -> _Handler:
     return lambda provider, request, number: provider.small(read, write, request, number)
 
@@ -238,9 +242,10 @@ def _told(body: Callable[[], bytes]) -> _Handler:
 
 _PATHS: dict[tuple[str, str], _Handler] = {
     ("POST", "/v1/messages"): _served(_ANTHROPIC),
-    ("POST", "/v1/messages/count_tokens"): Provider.count,
+    ("POST", "/v1/messages/count_tokens"): _counted(_ANTHROPIC, anthropic.counted),
     ("POST", "/v1/chat/completions"): _served(_CHAT),
     ("POST", "/v1/responses"): _served(_RESPONSES),
+    ("POST", "/v1/responses/input_tokens"): _counted(_RESPONSES, openai_responses.counted),
     ("POST", "/v1/embeddings"): _small(embeddings.prompt_text, embeddings.whole),
     ("GET", "/v1/models"): Provider.models,
     ("GET", "/v1beta/models"): _told(gemini.models),

@@ -79,6 +79,11 @@ def usage(call: Call) -> Json:
     }
 
 
+def counted(used: int) -> bytes:
+    """The reply of `input_tokens`."""
+    return encoded({"object": "response.input_tokens", "input_tokens": used})
+
+
 def _message(call: Call) -> Json:
     part = {"type": "output_text", "text": call.answer.text, "annotations": [], "logprobs": []}
     ident = call.ident("msg")

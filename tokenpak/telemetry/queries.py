@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import StaticPool, and_, create_engine, func, or_, select, text, tuple_
+from sqlalchemy import StaticPool, and_, create_engine, func, literal_column, or_, select, text, tuple_
 from sqlalchemy.exc import DatabaseError
 
 from tokenpak.core.ledger import Used
@@ -41,6 +41,8 @@ _Select = Any
 
 _TOKENS = "tokens_"
 _C = REQUESTS.c
+_ROW: Any = literal_column("request.rowid")
+"""Rows are numbered in the order in which they came; only a VACUUM numbers them anew."""
 
 _SAVING = and_(
     _C.counter.is_not(None),
@@ -109,7 +111,7 @@ class StoredRequest(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which requests are wanted; None: any. model: as asked for or as served."""
+    """Which requests are wanted; None: any. model: as asked for or as served. up_to: the number of the last row."""
 
     since_ns: int | None = None
     client: str | None = None
@@ -117,6 +119,7 @@ class Filter(msgspec.Struct, frozen=True):
     project: str | None = None
     session: str | None = None
     state: str | None = None
+    up_to: int | None = None
 
 
 EVERY = Filter()
@@ -213,6 +216,18 @@ class Reader:
         since = _C.opened_ns >= closed_ns - LONGEST_OPEN_NS
         return self._requests(select(REQUESTS).where(since, place).order_by(_C.closed_ns, _C.id).limit(MOST))
 
+    def last_row(self) -> int:
+        """The number of the row that came last, 0 where none is."""
+        ((number,),) = self.ask(select(func.max(_ROW)).select_from(REQUESTS))
+        return number or 0
+
+    def came_after(self, number: int) -> tuple[int, tuple[StoredRequest, ...]]:
+        """The requests whose rows came after that one, in that order, MOST of them; and the number of the last."""
+        ids = select(_ROW, _C.id).where(number < _ROW).order_by(_ROW).limit(MOST)
+        numbers = {id_: row for row, id_ in self.ask(ids)}
+        rows = self._requests(select(REQUESTS).where(_C.id.in_(list(numbers))))
+        return max(numbers.values(), default=number), tuple(sorted(rows, key=lambda row: numbers[row.id]))
+
     def open_ids(self) -> frozenset[str]:
         """The requests that are under way."""
         # Written out and not bound: only so does SQLite see that its index of open requests holds them all.
@@ -276,6 +291,8 @@ def _filtered(wanted: _Select, which: Filter) -> _Select:
         value = getattr(which, name)
         if value is not None:
             wanted = wanted.where(_C[name] == value)
+    if which.up_to is not None:
+        wanted = wanted.where(which.up_to >= _ROW)
     if which.model is not None:
         wanted = wanted.where(or_(_C.model_asked == which.model, _C.model_served == which.model))
     return wanted

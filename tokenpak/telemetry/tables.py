@@ -8,7 +8,7 @@ No text of a request or a response is ever stored.
 What passes did is a child table and not a JSON column: totals per pass are a plain GROUP BY, a new pass needs no schema
 change, and retention takes the lines along with the row. It costs a short insert more, for edited requests only.
 
-TIP's telemetry event can be made from every row (test_tables.py does). Changing a table means a migration and a new
+TIP's telemetry event is made from a row alone (tip_events.py). Changing a table means a migration and a new
 schema.sql; tests compare all three.
 """
 

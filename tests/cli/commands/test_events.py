@@ -1,14 +1,20 @@
 import json
+import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from store_lab import name_of, opened, pair
+from store_lab import FRONT, eventually, name_of, opened, pair
 
-from tokenpak.cli.commands.events import BadMoment, chronological, events, moment_ns
+from tokenpak.cli.commands import events as module
+from tokenpak.cli.commands.events import BadMoment, Following, chronological, events, moment_ns
 from tokenpak.config.paths import paths_for
 from tokenpak.ipc.events import Envelope
+from tokenpak.telemetry import queries
 from tokenpak.telemetry.book import Book
 from tokenpak.telemetry.queries import Reader
 
@@ -111,3 +117,141 @@ def test_a_reader_that_has_seen_enough_is_no_error(state):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+# What ends from now on
+
+
+@pytest.fixture
+def book(state):
+    it = Book(paths_for(state).database)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def following(state, book):
+    with Reader(paths_for(state).database) as reader:
+        yield Following(reader)
+
+
+def names(rows):
+    return [row.id for row in rows]
+
+
+def test_each_once_whenever_it_ended_and_however_late_it_is_written(following, book):
+    assert names(following.look()) == []
+    assert book.commit(at(9, 9 * 10**9) + at(10, 10**9) + at(11, 11 * 10**9)[:1])
+    assert names(following.look()) == [name_of(9), name_of(10)]
+    assert names(following.look()) == []
+    assert book.commit(at(8, 8 * 10**9)[1:] + at(11, 11 * 10**9)[1:] + at(12, 1)[1:])
+    assert names(following.look()) == [name_of(12), name_of(8), name_of(11)]
+    assert following.open == set()
+    assert names(following.look()) == []
+
+
+def test_requests_of_a_front_that_died_have_ended_too(following, book):
+    assert book.interrupt(FRONT) == 1
+    (row,) = following.look()
+    assert (row.id, row.state, row.closed_ns) == (name_of(8), "interrupted", None)
+
+
+def test_more_than_one_answer_holds(following, book, monkeypatch):
+    monkeypatch.setattr(queries, "MOST", 2)
+    assert book.commit([event for number in range(20, 27) for event in at(number, number)])
+    assert names(following.look()) == [name_of(number) for number in range(20, 27)]
+
+
+def test_what_retention_took_is_not_told_of_and_not_held(following, state):
+    with closing(sqlite3.connect(paths_for(state).database)) as connection:
+        connection.execute("DELETE FROM request")
+        connection.commit()
+    assert names(following.look()) == []
+    assert following.open == set()
+
+
+def test_it_goes_on_in_a_store_that_begins_anew(following, book, state):
+    with closing(sqlite3.connect(paths_for(state).database)) as connection:
+        connection.execute("DELETE FROM request")
+        connection.commit()
+    assert names(following.look()) == []
+    assert book.commit(at(30, 1))
+    assert names(following.look()) == [name_of(30)]
+
+
+def test_what_ends_while_the_past_is_read_is_told_once(state, book, monkeypatch):
+    monkeypatch.setattr(module, "_is_read", lambda wait_s: True)
+    with Reader(paths_for(state).database) as reader:
+        looks = module._followed(reader, 0, 100)
+        past = next(looks)
+        assert book.commit(at(8, 8 * 10**9)[1:] + at(9, 9 * 10**9))
+        assert names(past) == [name_of(number) for number in range(1, 8)]
+        assert names(next(looks)) == [name_of(9), name_of(8)]
+
+
+@contextmanager
+def running(state, *options):
+    """The command as a process, and the lines it has printed."""
+    command = [sys.executable, "-m", "tokenpak.cli.main", "events", "--follow", "--state-dir", str(state), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        reading = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")))
+        reading.start()
+        try:
+            yield process, lines
+        finally:
+            process.kill()
+            reading.join(20)
+
+
+def ends(book, lines):
+    """Ends one more request each time, until there are lines enough."""
+    following = iter(range(100, 10_000))
+    return lambda count: eventually("lines", lambda: book.commit(at(next(following), 1)) and len(lines) >= count)
+
+
+@pytest.mark.parametrize("options", [(), ("--tip",)])
+def test_events_come_as_they_end_and_ctrl_c_is_no_error(state, book, options):
+    with running(state, "--limit", "3", *options) as (process, lines):
+        eventually("the past", lambda: len(lines) >= 3)
+        ends(book, lines)(6)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+    told = [json.loads(line) for line in lines]
+    key = [each["ext"]["tokenpak"]["id"] if options else each["id"] for each in told]
+    assert key[:3] == [name_of(5), name_of(6), name_of(7)]
+    assert key[3:] == [name_of(number) for number in range(100, 100 + len(key) - 3)]
+
+
+def test_without_more_only_what_ends_from_now_on(state, book):
+    with running(state) as (_, lines):
+        ends(book, lines)(2)
+    assert {json.loads(line)["id"] for line in lines}.isdisjoint(name_of(number) for number in range(1, 9))
+
+
+def test_a_reader_that_goes_away_while_nothing_happens_ends_it(state):
+    command = [
+        sys.executable,
+        "-m",
+        "tokenpak.cli.main",
+        "events",
+        "--follow",
+        "--limit",
+        "1",
+        "--state-dir",
+        str(state),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert json.loads(process.stdout.readline())["id"] == name_of(7)
+        process.stdout.close()
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+        assert process.stderr.read() == ""
+
+
+def test_a_store_that_is_not_there_cannot_be_followed(tmp_path, capsys):
+    assert events(follow=True, state_dir=tmp_path) == 1
+    assert "there is no store yet" in capsys.readouterr().err

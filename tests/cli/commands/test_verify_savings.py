@@ -5,25 +5,28 @@ import re
 import time
 
 import pytest
-from estimate_lab import MODEL, recording, working
+from estimate_lab import FILE, MODEL, Codex, recording, text_of, working
 
 from tests.core.contract import Words
 from tests.core.readings import responses
 from tests.provider_thread import serving
 from tokenpak.cli.commands import verify_savings as command
 from tokenpak.cli.commands.verify_savings import NOT_SENT, verify_savings
+from tokenpak.cli.estimate.pairs import COUNTED
 from tokenpak.config.settings import ConfigError
+from tokenpak.core.patch import Format
 from tokenpak.mock_provider.app import Provider
 from tokenpak.mock_provider.faults import Refuse
 from tokenpak.services import tokens
 
-KEY = "sk-planted-key"
+KEY, OPENAI_KEY = "sk-planted-key", "sk-planted-openai-key"
 
 
 @pytest.fixture(autouse=True)
 def _setting(monkeypatch):
     monkeypatch.setattr(tokens, "load_counter", lambda search: Words())
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", OPENAI_KEY)
 
 
 @pytest.fixture
@@ -119,10 +122,15 @@ def test_bodies_and_recordings_in_files(tmp_path, mock, logs):
 
 
 def test_what_cannot_be_counted(tmp_path, mock):
-    other = tmp_path / "other.json"
+    other, chat = tmp_path / "other.json", tmp_path / "chat.json"
     other.write_bytes(responses("a", "b"))
-    with pytest.raises(SystemExit, match="no other provider's count is known to be free"):
+    with pytest.raises(SystemExit, match="no request of Anthropic's; one run asks one provider"):
+        verify_savings(body=(other,), provider="anthropic", upstream=mock.url, yes=True)
+    with pytest.raises(SystemExit, match="nothing to count: in none of these requests of OpenAI's"):
         verify_savings(body=(other,), upstream=mock.url, yes=True)
+    chat.write_text('{"model":"gpt-5","messages":[{"role":"system","content":"x"},{"role":"user","content":"go"}]}')
+    with pytest.raises(SystemExit, match="OpenAI counts requests of its responses, and none of these"):
+        verify_savings(body=(chat,), upstream=mock.url, yes=True)
     small = tmp_path / "small.json"
     small.write_text('{"model":"m","system":"x","messages":[{"role":"user","content":"go"}]}')
     with pytest.raises(SystemExit, match="nothing to count"):
@@ -132,6 +140,46 @@ def test_what_cannot_be_counted(tmp_path, mock):
     with pytest.raises(SystemExit, match="is not there"):
         verify_savings(tmp_path / "gone", upstream=mock.url, yes=True)
     assert asked(mock) == []
+
+
+def rollout(session, turns):
+    """A rollout of Codex's that prints one file again and again."""
+    log = Codex(session)
+    log.user("go")
+    for nth in range(turns):
+        log.call(f"c{nth}", nth)
+        log.output(f"c{nth}", text_of(FILE), nth)
+        log.count(1000, 0, second=nth)
+    return log
+
+
+def test_codex_sessions_are_counted_by_openai(logs, mock, capsys):
+    for nth in range(4):
+        rollout(f"r{nth}", 9 + nth).write(logs / f"rollout-{nth}.jsonl")
+    assert verify_savings(logs, provider="openai", upstream=mock.url, most=6, yes=True, json=True) == 0
+    said = capsys.readouterr()
+    assert "OpenAI states no price for a count, but the text leaves this machine" in said.err
+    told, received = json.loads(said.out), asked(mock)
+    assert [each.target for each in received] == ["/v1/responses/input_tokens"] * 6
+    for each, original, sent in zip(told["requests"], received[::2], received[1::2], strict=True):
+        assert len(sent.body) < len(original.body)
+        assert each["original"] > each["sent"] > 0
+        assert json.loads(sent.body).keys() == json.loads(original.body).keys() <= set(COUNTED[Format.OPENAI_RESPONSES])
+    for each in received:
+        headers = {name.lower(): value for name, value in each.headers}
+        assert headers["authorization"] == f"Bearer {OPENAI_KEY}"
+        assert KEY not in str(each)
+    assert told["total"]["removed"] == sum(each["original"] - each["sent"] for each in told["requests"])
+
+
+def test_a_body_of_openais_is_asked_of_openai(tmp_path, mock, capsys):
+    body = tmp_path / "body.json"
+    body.write_bytes(responses(*[text_of(FILE)] * 9).replace(b'"m"', b'"gpt-5.4"'))
+    assert verify_savings(body=(body,)) == NOT_SENT
+    assert "2 counts by https://api.openai.com" in capsys.readouterr().out
+    assert verify_savings(body=(body,), upstream=mock.url, yes=True) == 0
+    assert {each.target for each in asked(mock)} == {"/v1/responses/input_tokens"}
+    assert OPENAI_KEY not in capsys.readouterr().out
 
 
 def test_a_key_is_needed_and_never_told(logs, mock, monkeypatch):

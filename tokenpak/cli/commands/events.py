@@ -2,13 +2,20 @@
 
 The store gives its newest first and the reader wants them in order. A store may hold a million rows, so they are not
 turned around in memory: one walk back notes where each page begins, and the pages are read again the other way.
+
+With `--follow` others come as they end, each once, however late they are written. By the clock some would be missed: a writer
+that was down writes what ended long ago, and when a front dies nobody knows when its requests ended. So rows are followed by
+the order in which they came, and those that are open by being open no longer. Whoever reads may go away while nothing happens;
+so between looks we wait on the output itself and not on a clock alone.
 """
 
+import io
 import os
 import re
+import select
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,11 +25,14 @@ from cyclopts import Parameter
 
 from tokenpak.cli.options import running_settings
 from tokenpak.cli.render import DAY, HOUR, MINUTE
-from tokenpak.telemetry.queries import MOST, Reader, StoredRequest, StoreUnreadableError
+from tokenpak.telemetry.queries import EVERY, MOST, Filter, Reader, StoredRequest, StoreUnreadableError
 from tokenpak.telemetry.tip_events import is_over, tip_event
 
 RECENT = 100
 """How many requests are shown when nothing says how far back to go."""
+
+LOOK_S = 0.5
+"""How long between two looks for what has ended."""
 
 _NANO = 10**9
 _UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
@@ -36,6 +46,7 @@ def events(
     tip: Annotated[bool, Parameter(negative="")] = False,
     since: str | None = None,
     limit: int | None = None,
+    follow: Annotated[bool, Parameter(negative="")] = False,
     state_dir: Path | None = None,
 ) -> int:
     """Print the requests that have ended, one JSON object a line, oldest first.
@@ -48,25 +59,86 @@ def events(
         Only those that came after: an age such as 90m, 6h or 7d, or a time such as 2026-02-01 or
         2026-02-01T09:30:00+01:00 (without a zone: this machine's).
     limit
-        At most so many, the newest. Default: 100, or all of them with --since.
+        At most so many, the newest. Default: 100, or all of them with --since; none with --follow alone.
+    follow
+        Then go on with those that end from now on, until Ctrl-C or until nobody reads any more.
     state_dir
         State directory of the instance. Default: the user's state directory.
 
     """
     try:
         since_ns = 0 if since is None else moment_ns(since, time.time_ns())
-        most = limit if limit is not None else RECENT if since is None else sys.maxsize
+        recent = 0 if follow else RECENT
+        most = limit if limit is not None else recent if since is None else sys.maxsize
         with Reader(running_settings(state_dir).paths.database) as reader:
-            for row in chronological(reader, since_ns, most):
-                shown: msgspec.Struct = tip_event(row) if tip else row
-                sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
-        sys.stdout.flush()
+            rows = _followed(reader, since_ns, most) if follow else iter([chronological(reader, since_ns, most)])
+            for some in rows:
+                _put(some, tip)
+    except KeyboardInterrupt:
+        return 0
     except (BadMoment, StoreUnreadableError) as error:
         sys.stderr.write(f"tokenpak: {error}\n")
         return 1
     except BrokenPipeError:  # whoever reads has seen enough; Python would complain once more when it closes its output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _put(rows: Iterable[StoredRequest], tip: bool) -> None:  # noqa: FBT001 of the command line
+    for row in rows:
+        shown: msgspec.Struct = tip_event(row) if tip else row
+        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _followed(reader: Reader, since_ns: int, most: int) -> Iterator[Iterable[StoredRequest]]:
+    """What was asked for, then look by look what has ended since; until nobody reads any more."""
+    following = Following(reader)
+    past = Filter(up_to=following.since)
+    yield (row for row in chronological(reader, since_ns, most, which=past) if row.id not in following.open)
+    while _is_read(LOOK_S):
+        yield following.look()
+
+
+class Following:
+    """The requests that end from now on, each once. since: the number of the last row that is no news. open: the requests
+    that have not ended, which is all that is held.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.since = reader.last_row()
+        self.open = set(reader.open_ids())
+
+    def look(self) -> Iterator[StoredRequest]:
+        """Those that were not given yet."""
+        last = min(self.since, self._reader.last_row())  # less only where rows were numbered anew
+        while (came := self._reader.came_after(last))[1]:
+            last, rows = came
+            for row in rows:
+                if is_over(row):
+                    self.open.discard(row.id)
+                    yield row
+                else:
+                    self.open.add(row.id)
+        self.since = last
+        for id_ in sorted(self.open - self._reader.open_ids()):
+            self.open.discard(id_)
+            ended = self._reader.by_id(id_)
+            if ended is not None and is_over(ended):  # retention may have taken it
+                yield ended
+
+
+def _is_read(wait_s: float) -> bool:
+    """Wait, and say whether the output still leads anywhere: at once where it does not."""
+    try:
+        output = sys.stdout.fileno()
+    except io.UnsupportedOperation:  # inside another program
+        time.sleep(wait_s)
+        return True
+    gone = select.poll()
+    gone.register(output, 0)  # errors and ends alone
+    return not gone.poll(wait_s * 1000)
 
 
 class BadMoment(Exception):  # noqa: N818 named by what is the case
@@ -85,12 +157,14 @@ def moment_ns(text: str, now_ns: int) -> int:
         raise BadMoment(f"--since {text!r}: write an age such as 6h, or a time such as 2026-02-01T09:30") from error
 
 
-def chronological(reader: Reader, since_ns: int, most: int, page: int = MOST) -> Iterator[StoredRequest]:
+def chronological(
+    reader: Reader, since_ns: int, most: int, page: int = MOST, which: Filter = EVERY
+) -> Iterator[StoredRequest]:
     """The newest `most` requests that have ended and came after a time, oldest first; `page`: how many are held at once."""
     places: list[tuple[str, int]] = []
     before: str | None = None
     left = most
-    while left > 0 and (rows := reader.newest(page, before)):
+    while left > 0 and (rows := reader.newest(page, before, which)):
         wanted = min(left, len(_matching(rows, since_ns)))
         places.append((before or rows[0].id + _AFTER_ALL, wanted))
         left -= wanted
@@ -98,7 +172,7 @@ def chronological(reader: Reader, since_ns: int, most: int, page: int = MOST) ->
         if (rows[-1].opened_ns or since_ns) < since_ns:
             break
     for place, wanted in reversed(places):
-        yield from reversed(_matching(reader.newest(page, place), since_ns)[:wanted])
+        yield from reversed(_matching(reader.newest(page, place, which), since_ns)[:wanted])
 
 
 def _matching(rows: tuple[StoredRequest, ...], since_ns: int) -> list[StoredRequest]:

@@ -2,7 +2,8 @@
 
 Bodies are never stored, so the pairs are made anew, from files or from the client's logs. A count costs nothing, but it sends
 the request's text to the provider: so this says first how much it will send and where, and sends nothing without a yes.
-Only Anthropic is asked. OpenAI's count of a request is not known to be free, and Gemini's requests are not edited.
+One run asks one provider. Anthropic's count is free; for OpenAI's no price is stated. OpenAI counts requests of its
+responses, and none of its chat completions; Gemini's requests are not edited.
 """
 
 import os
@@ -12,7 +13,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -21,6 +22,7 @@ from tokenpak.cli.commands.compress import contents, guessed
 from tokenpak.cli.commands.estimate import files_at
 from tokenpak.cli.estimate import logs, pairs, recordings
 from tokenpak.cli.estimate.counted import Counted, Ratio, Verdict, verdict
+from tokenpak.cli.estimate.logs import Kind as LogKind
 from tokenpak.cli.estimate.logs import NoLogs
 from tokenpak.cli.estimate.pairs import Pair
 from tokenpak.cli.estimate.replay import Means
@@ -33,6 +35,36 @@ from tokenpak.config.settings import ConfigError
 from tokenpak.core.body import Unreadable
 from tokenpak.core.patch import Format
 from tokenpak.core.rules import resolved
+
+Provider = Literal["anthropic", "openai"]
+
+
+class Host(NamedTuple):
+    """A provider that counts. name: in sentences. logs: kinds of logs with its requests. free: what is known of the price."""
+
+    name: str
+    format: Format
+    upstream: str
+    logs: frozenset[LogKind]
+    free: str
+
+
+HOSTS: dict[Provider, Host] = {
+    "anthropic": Host(
+        "Anthropic",
+        Format.ANTHROPIC,
+        "https://api.anthropic.com",
+        frozenset({"claude-code", "recording"}),
+        "A count is not billed",
+    ),
+    "openai": Host(
+        "OpenAI",
+        Format.OPENAI_RESPONSES,
+        "https://api.openai.com",
+        frozenset({"codex", "recording"}),
+        "OpenAI states no price for a count",
+    ),
+}
 
 NOT_SENT = 2
 FORMS = 2
@@ -52,6 +84,7 @@ class Wanted(NamedTuple):
 
     path: Path | None
     bodies: tuple[Path, ...]
+    host: Host
     upstream: str
     key_variable: str
     model: str
@@ -66,8 +99,9 @@ def verify_savings(
     path: Path | None = None,
     *,
     body: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    upstream: str = "https://api.anthropic.com",
-    key_variable: str = KEY_VARIABLES[Format.ANTHROPIC],
+    provider: Provider | None = None,
+    upstream: str | None = None,
+    key_variable: str | None = None,
     model: str = "",
     most: Annotated[int, Parameter(validator=Number(gte=FORMS))] = 20,
     seed: int = 1,
@@ -75,20 +109,22 @@ def verify_savings(
     json: Switch = False,
     config: Path | None = None,
 ) -> int:
-    """Count what was saved with the provider's own free token count, with your key, and report the estimator's error.
+    """Count what was saved with the provider's own token count, with your key, and report the estimator's error.
 
     Prints what it would send, and sends nothing without a yes.
 
     Parameters
     ----------
     path
-        A log of Claude Code, or a folder of logs or recorded sessions. Default: the logs in your home.
+        A log of Claude Code or Codex, or a folder of logs or recorded sessions. Default: the logs in your home.
     body
         File with a request body, or a recorded session, instead of logs. May be repeated.
+    provider
+        Whose requests are counted, and who is asked. Default: the one that the first body is a request of, else anthropic.
     upstream
-        Address of the provider.
+        Address of the provider. Default: its own.
     key_variable
-        Environment variable that holds the key.
+        Environment variable that holds the key. Default: ANTHROPIC_API_KEY or OPENAI_API_KEY.
     model
         Model to count for instead of the one a request names.
     most
@@ -103,9 +139,10 @@ def verify_savings(
         TOML file with settings.
 
     """
-    wanted = Wanted(path, body, upstream.rstrip("/"), key_variable, model, most, seed, config, yes=yes, json=json)
+    host = HOSTS[provider or _owner(body)]
+    at, variable = (upstream or host.upstream).rstrip("/"), key_variable or KEY_VARIABLES[host.format]
     try:
-        return _verified(wanted)
+        return _verified(Wanted(path, body, host, at, variable, model, most, seed, config, yes=yes, json=json))
     except (ModelError, NoLogs, Nothing) as error:
         raise SystemExit(f"tokenpak: {error}") from error
 
@@ -113,7 +150,7 @@ def verify_savings(
 def _verified(wanted: Wanted) -> int:
     found = _pairs(wanted)
     asked = sys.stderr if wanted.json else sys.stdout
-    asked.write(_announced(found, wanted.upstream) + "\n")
+    asked.write(_announced(found, wanted) + "\n")
     asked.flush()
     if not (wanted.yes or _confirmed()):
         asked.write("Nothing was sent. Say --yes to send them.\n")
@@ -128,14 +165,22 @@ def _verified(wanted: Wanted) -> int:
 # The requests
 
 
+def _owner(bodies: Sequence[Path]) -> Provider:
+    """Whose request the first body is. Exits with a message where it is none."""
+    first = contents(bodies[0]) if bodies else b""
+    if not first or recordings.is_one(first):
+        return "anthropic"
+    return "anthropic" if guessed(first) is Format.ANTHROPIC else "openai"
+
+
 def _pairs(wanted: Wanted) -> list[Pair]:
     """As many pairs as may be sent. Raises Nothing, NoLogs."""
     means = _means(wanted)
     found = _of_files(wanted, means) if wanted.bodies else _of_logs(wanted, means)
     pairs_ = list(islice(found, wanted.most // FORMS))
     if not pairs_:
-        raise Nothing("nothing to count: in none of these requests of Anthropic's would anything be edited")
-    nameless = [pair.name for pair in pairs_ if not pairs.model_of(pair.original)]
+        raise Nothing(f"nothing to count: in none of these requests of {wanted.host.name}'s would anything be edited")
+    nameless = [pair.name for pair in pairs_ if not pairs.model_of(wanted.host.format, pair.original)]
     if nameless:
         raise Nothing(f"{nameless[0]} names no model; say --model")
     return pairs_
@@ -155,32 +200,35 @@ def _means(wanted: Wanted) -> Means:
 
 
 def _of_files(wanted: Wanted, means: Means) -> Iterator[Pair]:
-    """Pairs of the bodies named. Exits with a message for one that is no request of Anthropic's."""
+    """Pairs of the bodies named. Raises Nothing for one that this provider does not count."""
     for path in wanted.bodies:
         raw = contents(path)
         if recordings.is_one(raw):
-            pair = pairs.of_turns(path.name, _turns(recordings.turns(raw, path.stem)), means)
-        elif guessed(raw) is not Format.ANTHROPIC:
-            raise Nothing(f"{path} is no request of Anthropic's; no other provider's count is known to be free")
+            pair = pairs.of_turns(path.name, wanted.host.format, _turns(recordings.turns(raw, path.stem)), means)
         else:
-            pair = _of_body(path, raw, means)
+            pair = _of_body(path, raw, wanted.host, means)
         yield from () if pair is None else (pair,)
 
 
-def _of_body(path: Path, raw: bytes, means: Means) -> Pair | None:
+def _of_body(path: Path, raw: bytes, host: Host, means: Means) -> Pair | None:
+    fmt = guessed(raw)
+    if fmt is Format.OPENAI_CHAT:
+        raise Nothing(f"{path} is a chat completion: OpenAI counts requests of its responses, and none of these")
+    if fmt is not host.format:
+        raise Nothing(f"{path} is no request of {host.name}'s; one run asks one provider")
     try:
-        policy = resolved(means.rules, means.terms, None, pairs.model_of(raw)).policy
-        return pairs.of_body(path.name, raw, policy, means)
+        policy = resolved(means.rules, means.terms, None, pairs.model_of(fmt, raw)).policy
+        return pairs.of_body(path.name, fmt, raw, policy, means)
     except Unreadable as error:
         raise Nothing(f"{path} is no request that can be read exactly ({error})") from error
 
 
 def _of_logs(wanted: Wanted, means: Means) -> Iterator[Pair]:
     """Pairs of sessions drawn by the seed, one after the other."""
-    files = [log for log in files_at(wanted.path, 0.0, None) if log.kind != "codex"]
+    files = [log for log in files_at(wanted.path, 0.0, None) if log.kind in wanted.host.logs]
     Random(wanted.seed).shuffle(files)
     for log in files:
-        pair = pairs.of_turns(log.path.stem, _turns(logs.read(log)), means)
+        pair = pairs.of_turns(log.path.stem, wanted.host.format, _turns(logs.read(log)), means)
         yield from () if pair is None else (pair,)
 
 
@@ -206,7 +254,7 @@ def _counts(found: Sequence[Pair], wanted: Wanted) -> list[Counted]:
     key = os.environ.get(variable)
     if not key:
         raise ModelError(f"no key: the environment variable {variable} is empty; --key-variable names another")
-    with Model(Format.ANTHROPIC, wanted.upstream, key) as model:
+    with Model(wanted.host.format, wanted.upstream, key) as model:
         return [
             Counted(pair.name, pair.tokens, pair.removed, model.counted(pair.original), model.counted(pair.sent))
             for pair in found
@@ -216,11 +264,11 @@ def _counts(found: Sequence[Pair], wanted: Wanted) -> list[Counted]:
 # What is told
 
 
-def _announced(found: Sequence[Pair], upstream: str) -> str:
+def _announced(found: Sequence[Pair], wanted: Wanted) -> str:
     size = sum(len(pair.original) + len(pair.sent) for pair in found)
     return (
-        f"{len(found)} requests, each as it was and as it would be sent: {FORMS * len(found)} counts by {upstream}, "
-        f"{size:,} bytes of text in all. A count is not billed, but the text leaves this machine."
+        f"{len(found)} requests, each as it was and as it would be sent: {FORMS * len(found)} counts by {wanted.upstream}, "
+        f"{size:,} bytes of text in all. {wanted.host.free}, but the text leaves this machine."
     )
 
 
