@@ -7,7 +7,8 @@ once from both taking the last cent, whoever asks first.
 The difficulty is not to make money up in either direction. A model without a price costs what the user states for such
 requests, and without such a statement it may not be used under a limit: unknown is never free. And a worst case is many
 times what a request comes to. So there are two limits: `block` looks at what is spent, and can be passed by what is under
-way at that moment; `ceiling` counts every request at its worst, and cannot be passed at all.
+way at that moment; `ceiling` counts every request at the worst that its bytes tell of, and can be passed only by what a
+provider adds by itself: searches of the web and what they find, files and conversations that it keeps.
 """
 
 import re
