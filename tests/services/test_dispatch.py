@@ -162,7 +162,7 @@ async def test_a_plan_that_does_not_fit_means_the_original(dispatch: Dispatch, w
     first = await sent(dispatch, TWICE)
     assert first.patch
     assert first.outline
-    other = PlanMemory(Path(memory._path).with_name("other"), 2**20)
+    other = PlanMemory(Path(memory._log._path).with_name("other"), 2**20)
     other.commit(first.outline.family, (Form(first.patch.forms[1].chain, (Change(0, 9, 3, "", "x", 0),)),))
     workers.behaviour = stopped
     done = await sent(Dispatch(workers, other, LIMITS), TWICE)
@@ -202,7 +202,7 @@ async def test_an_echo_stops_new_edits_of_its_conversation_only(
     assert edits(await sent(dispatch, FOUR)) == edits(first)
     other = FOUR.replace(b'"go"', b'"go on"')
     assert len(edits(await sent(dispatch, other))) == 3
-    again = Dispatch(workers, PlanMemory(memory._path, 2**20), LIMITS)
+    again = Dispatch(workers, PlanMemory(memory._log._path, 2**20), LIMITS)
     assert edits(await sent(again, FOUR)) == edits(first)
     assert dispatch.statistics()["memory_stopped"] == 1
 

@@ -68,7 +68,7 @@ async def test_the_quicker_of_two_requests_decides_for_both(dispatch: Dispatch, 
 
 
 async def test_a_slot_goes_on_with_what_another_sent(workers: Workers, memory: PlanMemory):
-    slots = [Dispatch(workers, memory, LIMITS), Dispatch(Workers(), PlanMemory(memory._path, 2**20), LIMITS)]
+    slots = [Dispatch(workers, memory, LIMITS), Dispatch(Workers(), PlanMemory(memory._log._path, 2**20), LIMITS)]
     before: list[bytes] = []
     for n, body in enumerate((TWICE, THRICE, FOUR)):
         done = await sent(slots[n % 2], body)

@@ -1,7 +1,7 @@
 """Budgets as a step of a request: hold its worst case before it is sent, settle what it cost at its end.
 
-What is held and spent is kept by scope (a day, a client's day, a conversation's month) and follows one file that all
-slots share (services/spend). Asking and taking is one step under that file's lock, so of two requests that both want the
+What is held and spent is kept by scope (a day, a client's day, a conversation's month) and follows one log that all
+slots share (services/spend). Asking and taking is one step under its lock, so of two requests that both want the
 last cent one is refused, in whichever slot they are.
 
 A request without a cost at its end counts in full: the provider did not say what it used, so nobody can say that it used
@@ -19,7 +19,9 @@ import msgspec
 from tokenpak.core import budget
 from tokenpak.core.budget import Admitted, Asked, Budget, Payer, Purse, Refused, Warned
 from tokenpak.core.cost import Priced
-from tokenpak.services.spend import Held, Line, Settled, SpendFile, Total
+from tokenpak.services import spend
+from tokenpak.services.shared_log import SharedLog, Use
+from tokenpak.services.spend import Held, Line, Settled, Total, shortened
 
 SCOPES = 65_536
 """Purses kept; those not used for longest are forgotten, which is counted. Only conversations can be so many."""
@@ -70,12 +72,14 @@ class Budgets:
         self._held: dict[str, Held] = {}
         self._month = today()[:7]
         self._counts = Counter({"reserved": 0, "settled": 0, "warned": 0, "refused": 0, "unpriced": 0, "forgotten": 0})
-        self._file = SpendFile(file, self._take) if self._budgets else None
+        use = Use(self._take, self._forget, lambda lines: shortened(lines, self._month))
+        decoder = msgspec.msgpack.Decoder(Line)
+        self._log = SharedLog(file, decoder, use, spend.LONGEST_BYTES) if self._budgets else None
 
     def reserve(self, spending: Spending) -> Reservation | Refused | None:
         """Money for a request, or why there is none; None where no budget is for it."""
         payer = Payer(self._turned(), spending.client or "", spending.session or "", spending.model or "")
-        if self._file is None or not self._scopes(payer):
+        if self._log is None or not self._scopes(payer):
             return None
         worst = self._worst(spending)
         outcome: list[budget.Verdict] = []
@@ -85,7 +89,7 @@ class Budgets:
             outcome.append(budget.decide(asked, worst))
             return None if isinstance(outcome[0], Refused) else Held(spending.id, payer, worst)
 
-        self._file.write(self._month, held)
+        self._log.write(held)
         self._counts["unpriced"] += worst is None
         match outcome[0]:
             case Refused() as refused:
@@ -100,15 +104,15 @@ class Budgets:
 
     def settle(self, reservation: Reservation, cost: int | None) -> None:
         """The request has ended. cost: nano-dollars; 0: it was not billed; None: nobody said, so it counts in full."""
-        if self._file is not None:
+        if self._log is not None:
             line = Settled(reservation.id, reservation.worst if cost is None else cost)
-            self._file.write(self._month, lambda: line)
+            self._log.write(lambda: line)
             self._counts["settled"] += 1
 
     def statistics(self) -> dict[str, object]:
         """Requests by outcome; for each budget the dollars spent and held today; what is wrong with the file."""
         day = self._today()
-        trouble = self._file.trouble() if self._file is not None else None
+        trouble = self._log.trouble() if self._log is not None else None
         return {
             **self._counts,
             "budgets": {each.name: self._state(index, each, day) for index, each in enumerate(self._budgets)},
@@ -143,7 +147,7 @@ class Budgets:
         return [((index, scope), each) for index, each, scope in scopes if scope is not None]
 
     def _take(self, line: Line) -> None:
-        """A line of the file, of whichever slot: what it says of money is so."""
+        """A line of the log, of whichever slot: what it says of money is so."""
         match line:
             case Held(identity, payer, worst):
                 if payer.day.startswith(self._month):
@@ -157,6 +161,10 @@ class Budgets:
             case Total(payer, cost, unpriced):
                 if payer.day.startswith(self._month):
                     self._change(payer, lambda purse, each: _with_total(purse, each, cost, unpriced))
+
+    def _forget(self) -> None:
+        self._purses.clear()
+        self._held.clear()
 
     def _change(self, payer: Payer, change: Callable[[Purse, Budget], Purse]) -> None:
         for key, each in self._scopes(payer):
