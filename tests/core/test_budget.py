@@ -15,7 +15,6 @@ from tokenpak.core.budget import (
     decide,
     dollars,
     is_billed,
-    model_in,
     most_tokens,
     reserve,
     scope_of,
@@ -167,12 +166,6 @@ def test_tokens_at_worst():
 )
 def test_what_is_billed(method, path, billed):
     assert is_billed(method, path) is billed
-
-
-def test_the_model_in_a_path():
-    assert model_in("/v1beta/models/gemini-2.5-pro:streamGenerateContent") == "gemini-2.5-pro"
-    assert model_in("/v1/models/gpt-5") is None
-    assert model_in("/v1/messages") is None
 
 
 @pytest.mark.parametrize(

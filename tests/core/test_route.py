@@ -42,6 +42,19 @@ def test_owner(method, path, headers, provider, upstream_path):
     assert (route.provider, route.upstream_path) == (provider, upstream_path)
 
 
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        (b"/v1beta/models/gemini-2.5-pro:streamGenerateContent", "gemini-2.5-pro"),
+        (b"/acme/v1beta/models/gemini%2D2.5-\xff:generateContent", "gemini-2.5-\ufffd"),
+        (b"/v1/models/gpt-5", None),
+        (b"/v1/messages", None),
+    ],
+)
+def test_the_model_in_a_path(path, model):
+    assert go("POST", path).model == model
+
+
 def test_a_key_does_not_tell_anthropic():
     assert go("POST", b"/v1/other", {b"x-api-key": b"sk-ant"}).provider == "openai"
 

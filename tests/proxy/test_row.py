@@ -35,6 +35,11 @@ async def test_a_session_of_the_headers_goes_before_the_family(course):
     assert (row.session, row.provider, row.format) == ("s", "openai", "responses")
 
 
+async def test_a_model_that_only_the_path_names_was_asked_for_too(course):
+    course.route = Route("google", b"/v1beta/models/gemini-2.5-pro:generateContent", None, "other")
+    assert opened(course, "f").model_asked == "gemini-2.5-pro"
+
+
 async def test_added_time_is_what_the_request_waited_for_us(course):
     course.began, course.read_at, course.sent_at, course.head_at, course.passed_at = 0.0, 1.0, 1.25, 9.0, 9.5
     end = closed(course, Observation(), 2)

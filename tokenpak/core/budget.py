@@ -62,18 +62,11 @@ _FREE = re.compile(
     r"|/api/(?:show|tags|ps|version|pull|push|create|copy|blobs|delete)\b",
     re.IGNORECASE,
 )
-_MODEL = re.compile(r"/models/([^/:?]+):")
 
 
 def is_billed(method: str, path: str) -> bool:
     """False for requests that no provider bills: questions for a list or a count, management of files."""
     return method == "POST" and _FREE.search(path) is None
-
-
-def model_in(path: str) -> str | None:
-    """The model that a path names, as Google's do."""
-    found = _MODEL.search(path)
-    return found[1] if found else None
 
 
 class Payer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

@@ -9,8 +9,10 @@ Paths are compared as raw bytes and handed on as raw bytes. `//v1/messages`, `/v
 three other paths: what they mean is the provider's business.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Literal
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -32,6 +34,12 @@ class Route(msgspec.Struct, frozen=True):
     upstream_path: bytes
     format: Format | None
     kind: Kind
+
+    @property
+    def model(self) -> str | None:
+        """The model that the path names, as Google's do."""
+        found = _MODEL.search(self.upstream_path)
+        return unquote_to_bytes(found[1]).decode(errors="replace") if found else None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -68,6 +76,8 @@ READ: dict[bytes, tuple[Format, Kind]] = {
 """Bodies that are read and may be edited: these paths exactly, by POST, of any provider but the two below. Behind a mount
 `/v1` may be missing, as the base URL of a configured upstream often ends in it.
 """
+
+_MODEL = re.compile(rb"/models/([^/:?]+):")
 
 UNREAD = frozenset({GOOGLE, OLLAMA})
 """Providers none of whose bodies is read: no format here yet, or a window whose size is not known."""

@@ -9,7 +9,7 @@ provider refused; of any other it is the account that knows, and where it does n
 import msgspec
 
 from tokenpak.core import budget
-from tokenpak.core.budget import Refused, is_billed, model_in, most_tokens
+from tokenpak.core.budget import Refused, is_billed, most_tokens
 from tokenpak.core.redact import Blocked, Clean, Redacted, Warned
 from tokenpak.core.refusal import Refuse
 from tokenpak.proxy.room import Room
@@ -70,7 +70,7 @@ def reserve(room: Room, course: Course, body: bytes | None, size: int) -> None:
     if route is None or not is_billed(course.method, course.path):
         return
     about, footprint = (done.outline, done.footprint) if done else (None, None)
-    model = about.model if about else model_in(course.path) or _model_of(body)
+    model = course.model if about else course.model or _model_of(body)
     outcome = room.budgets.reserve(
         Spending(
             course.id,

@@ -103,8 +103,8 @@ class Course:
 
     @property
     def model(self) -> str | None:
-        """The model the body asks for."""
-        return self.outline.model if self.outline else None
+        """The model the body asks for, or else the path."""
+        return (self.outline.model if self.outline else None) or (self.route.model if self.route else None)
 
 
 def opened(course: Course, front: str) -> RequestOpened:
