@@ -4,6 +4,7 @@ import types
 
 import pytest
 
+from tokenpak.cli import main
 from tokenpak.cli.application import Command, _known_errors, run
 from tokenpak.config.settings import ConfigError
 
@@ -17,6 +18,11 @@ def commands(monkeypatch):
         raise ConfigError("the file, the key, what to do")
 
     def defect() -> None:
+        """about defect
+
+        And more of it, over
+        two lines.
+        """
         raise ZeroDivisionError
 
     def code(number: int) -> int:
@@ -69,3 +75,23 @@ def test_the_list_of_commands_says_what_each_does(commands, capsys):
     with pytest.raises(SystemExit):
         run("x", "about", commands, ["--help"])
     assert "about defect" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["defect", "--help"], ["--help", "defect"], ["defect", "-h"]])
+def test_a_command_tells_of_itself_all_its_docstring_says_and_breaks_no_line_early(commands, capsys, arguments):
+    with pytest.raises(SystemExit):
+        run("x", "about", commands, arguments)
+    assert "\nabout defect\n\nAnd more of it, over two lines.\n" in capsys.readouterr().out
+
+
+def test_a_word_that_is_no_command_is_an_error_with_help_too(commands, capsys):
+    with pytest.raises(SystemExit):
+        run("x", "about", commands, ["nothing", "--help"])
+    assert "nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["savings", "--help"], ["--help", "savings"]])
+def test_what_is_beside_the_options_stands_below_them(capsys, arguments):
+    with pytest.raises(SystemExit):
+        run("tokenpak", "about", main.COMMANDS, arguments)
+    assert "\nExamples:\n  tokenpak savings\n" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def test_figures_of_today_with_and_without_money():
     added = Added(10, 1.25, 9.04)
     known = Today(5, 1_250_000_000, 2, -10_000_000, added)
     assert in_words(status(today=known)).splitlines()[1] == (
-        "today: 5 requests, $1.25, 2 without a price, compression saved -$0.01, "
+        "today: 5 requests, $1.25, 2 without a cost, compression saved -$0.01, "
         "added p50 1.2 ms, p99 9.0 ms over the latest 10"
     )
     assert in_words(status(today=Today(5, None, 0, None, None))).splitlines()[1] == "today: 5 requests"

@@ -103,6 +103,13 @@ def test_removing_stops_before_it_deletes(settings, owner):
     assert not remove_service(owner, 1)
 
 
+def test_no_empty_directory_of_the_home_is_left(settings, owner, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    carry_out(plan_install(settings, None, {}, owner), settings)
+    assert remove_service(owner, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
 def test_a_service_that_cannot_be_stopped_keeps_its_file(settings, owner):
     carry_out(plan_install(settings, None, {}, owner), settings)
     owner.refuses = "disable"

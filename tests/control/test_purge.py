@@ -2,7 +2,7 @@ import pytest
 
 from tokenpak.config.paths import paths_for, prepare
 from tokenpak.control.claims import claim
-from tokenpak.control.purge import NotOurs, purge, refuse_strangers
+from tokenpak.control.purge import NotOurs, purge, refuse_strangers, remove_empty_above
 
 KEPT = ("tokenpak.db", "tokenpak.db-wal", "tokenpak-20260101T000000.db", "responses.db", "redaction.key", "prices.json")
 
@@ -73,3 +73,27 @@ def test_what_a_link_inside_points_to_stays(paths, tmp_path):
     (paths.state / "logs").symlink_to(tmp_path / "disk")
     purge(paths)
     assert (tmp_path / "disk" / "file").read_text() == "theirs"
+
+
+def test_directories_that_hold_nothing_any_more_go_too(tmp_path):
+    """Those that are gone already do not matter."""
+    place = tmp_path / "home" / ".local" / "state" / "gone" / "tokenpak"
+    place.parent.parent.mkdir(parents=True)
+    remove_empty_above(place, tmp_path / "home")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_directory_that_holds_something_stays_and_so_do_those_above(tmp_path):
+    place = tmp_path / "home" / ".local" / "state" / "tokenpak"
+    place.parent.mkdir(parents=True)
+    (tmp_path / "home" / ".local" / "bin").mkdir()
+    remove_empty_above(place, tmp_path / "home")
+    assert [path.name for path in (tmp_path / "home" / ".local").iterdir()] == ["bin"]
+
+
+@pytest.mark.parametrize("home", ["a/b", "elsewhere"])
+def test_neither_the_home_directory_nor_one_outside_it_is_removed(tmp_path, home):
+    place = tmp_path / "a" / "b" / "tokenpak"
+    place.parent.mkdir(parents=True)
+    remove_empty_above(place, tmp_path / home)
+    assert place.parent.is_dir()

@@ -6,7 +6,6 @@ supervisord alone everywhere. launchd cannot run here: its file is checked as da
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.supervised import Client, Service, Upstream, fetch, wait_until
+from tests.journeys.user_systemd import OWN_MANAGER, is_own, systemd_shell
 from tokenpak.control.states import Code
 
 ROOT = Path(__file__).parents[2]
@@ -147,25 +147,6 @@ def test_a_store_of_a_newer_version_costs_figures_and_no_request(configured, tmp
     assert (state / "tokenpak.db").read_bytes() == before
 
 
-def systemd_shell():
-    """A command prefix that runs a shell script where `systemd --user` answers, or a reason to skip."""
-    if shutil.which("systemctl") is None:
-        pytest.skip("no systemd on this machine")
-    if subprocess.run(["systemctl", "--user", "show-environment"], capture_output=True, check=False).returncode == 0:
-        return ["sh", "-c"]
-    if os.getuid() or shutil.which("unshare") is None or not Path("/usr/lib/systemd/systemd").exists():
-        pytest.skip("no systemd --user answers in this session")
-    return ["unshare", "-m", "-p", "-f", "-C", "--mount-proc", "sh", "-c"]
-
-
-OWN_MANAGER = """
-mount -t tmpfs none /run && mount -t cgroup2 none /sys/fs/cgroup || exit 77
-mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0
-export XDG_RUNTIME_DIR=/run/user/0
-/usr/lib/systemd/systemd --user --log-target=console </dev/null >"$HOME/manager.log" 2>&1 &
-for _ in 1 2 3 4 5 6 7 8 9 10; do systemctl --user show-environment >/dev/null 2>&1 && break; sleep 0.3; done
-systemctl --user show-environment >/dev/null 2>&1 || exit 77
-"""
 SCRIPT = """
 ctl="$PYTHON -m tokenpak.cli.ctl"
 fail() { echo "FAILED: $1"; systemctl --user status tokenpak --no-pager; exit 1; }
@@ -194,7 +175,7 @@ echo ALL WELL
 @pytest.mark.long
 def test_the_service_under_a_real_systemd(tmp_path):
     shell = systemd_shell()
-    own = shell[0] == "unshare"
+    own = is_own(shell)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -202,7 +183,7 @@ def test_the_service_under_a_real_systemd(tmp_path):
         pytest.skip("this user has TokenPak installed as a service")
     environ = {**os.environ, "PYTHON": sys.executable, "PORT": str(port), "TOKENPAK_STATE_DIR": str(tmp_path / "state")}
     # Elsewhere the kernel may give a user no mounts of its own, and systemd goes on without.
-    environ |= {"HOME": str(tmp_path), "HARDENED": "yes"} if own else {}
+    environ |= {"HOME": str(tmp_path), "MANAGER_LOG": str(tmp_path / "manager.log"), "HARDENED": "yes"} if own else {}
     ran = subprocess.run(
         [*shell, (OWN_MANAGER if own else "") + SCRIPT + ("systemctl --user exit\n" if own else "")],
         capture_output=True,

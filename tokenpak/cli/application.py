@@ -5,10 +5,14 @@ other exception is a defect and keeps its traceback.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 VERSION_FLAGS = ("--version", "-V")
+HELP_FLAGS = ("--help", "-h")
 
 FAILED = 1
 
@@ -27,18 +31,48 @@ def run(name: str, about: str, commands: Mapping[str, Command], arguments: Seque
 
         sys.stdout.write(f"{name} {__version__}\n")
         return
+    try:
+        application(name, about, commands, arguments)(arguments)
+    except _known_errors() as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        sys.exit(FAILED)
+
+
+def application(name: str, about: str, commands: Mapping[str, Command], arguments: Sequence[str]) -> "App":
+    """The parser of a command line. Only the command that is called tells of itself with all its docstring says."""
     import cyclopts
 
     from tokenpak import __version__
 
     app = cyclopts.App(name=name, help=about, version=f"{name} {__version__}", help_format="plaintext")
+    words = [word for word in arguments if word not in HELP_FLAGS]
     for word, command in commands.items():
-        app.command(command.target, name=word, help=command.about)
-    try:
-        app(arguments)
-    except _known_errors() as error:
-        sys.stderr.write(f"{name}: {error}\n")
-        sys.exit(FAILED)
+        app.command(command.target, name=word, help=None if [word] == words[:1] else command.about)
+    if len(words) < len(arguments):
+        _explain(app, name, words)
+    return app
+
+
+def _explain(app: "App", name: str, words: Sequence[str]) -> None:
+    """Let `--help` say what is beside the options, and break its lines where the terminal ends. words: all but that."""
+    from tokenpak.cli.manual import epilogue, flowed, page_of
+    from tokenpak.cli.pages import PAGES
+
+    page = page_of(name, words, PAGES)
+    app.help_epilogue = None if page is None else epilogue(page)
+    for part in _parts(app, words):
+        function = part.default_command
+        if function is not None and function.__doc__:
+            function.__doc__ = flowed(function.__doc__)
+
+
+def _parts(app: "App", words: Sequence[str]) -> "Iterator[App]":
+    """The command that is called and its own commands; none where there is no such command."""
+    if not words or words[0] not in app:
+        return
+    called = app[words[0]]
+    yield called
+    yield from (called[each] for each in called if not each.startswith("-"))
 
 
 def _known_errors() -> tuple[type[Exception], ...]:

@@ -4,6 +4,8 @@ import sys
 
 from tokenpak.cli.application import Command, run
 
+ABOUT = "Start, stop and look after TokenPak on this machine."
+
 COMMANDS = {
     "install": Command(
         "tokenpak.cli.commands.install:install", "Install TokenPak as a service of yours that comes back by itself."
@@ -28,7 +30,7 @@ COMMANDS = {
 
 def main() -> None:
     """Entry point; exits with the command's code."""
-    run("tokenpakctl", "Start, stop and look after TokenPak on this machine.", COMMANDS, sys.argv[1:])
+    run("tokenpakctl", ABOUT, COMMANDS, sys.argv[1:])
 
 
 if __name__ == "__main__":

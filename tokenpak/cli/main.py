@@ -7,6 +7,8 @@ from tokenpak.cli.application import Command, run
 STATUSLINE = "tokenpak.cli.commands.statusline:statusline"
 """Called without the parser of command lines, which takes longer to import than a status line may take."""
 
+ABOUT = "A local proxy that sends fewer tokens to LLM providers."
+
 COMMANDS = {
     "serve": Command("tokenpak.cli.commands.serve:serve", "Run the whole service in the foreground."),
     "compress": Command(
@@ -55,7 +57,7 @@ def main() -> None:
         from tokenpak.cli.commands.statusline import statusline
 
         sys.exit(statusline())
-    run("tokenpak", "A local proxy that sends fewer tokens to LLM providers.", COMMANDS, sys.argv[1:])
+    run("tokenpak", ABOUT, COMMANDS, sys.argv[1:])
 
 
 if __name__ == "__main__":

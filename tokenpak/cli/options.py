@@ -3,11 +3,19 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from tokenpak.config.paths import default_state_dir, paths_for
 from tokenpak.config.settings import SETTINGS_VARIABLE, ConfigError, Settings, read_settings
 from tokenpak.control.origin import Origin, origin_of
 from tokenpak.control.serve_command import config_file
+
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value, off unless it is written."""
+Repeated = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+"""An option that may be written several times."""
 
 
 def wanted_settings(

@@ -113,7 +113,7 @@ def _today(today: Today) -> str:
     if today.cost_nanos is not None:
         parts.append(_dollars(today.cost_nanos))
     if today.unpriced:
-        parts.append(f"{today.unpriced:,} without a price")
+        parts.append(f"{today.unpriced:,} without a cost")
     if today.saved_nanos is not None:
         parts.append(f"compression saved {_dollars(today.saved_nanos)}")
     if today.added is not None:

@@ -10,10 +10,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
-from cyclopts import Parameter
 
 from tokenpak.cli.commands.events import moment_ns
 from tokenpak.cli.options import running_settings
@@ -22,11 +21,11 @@ from tokenpak.config.settings import ConfigError
 from tokenpak.telemetry.queries import Reader
 from tokenpak.telemetry.reports import midnight_ns
 
-Switch = Annotated[bool, Parameter(negative="")]
 Form = Literal["text", "json", "csv"]
 UNKNOWN = "-"
 NANO = 10**9
 WEEK_DAYS = 7
+WHY_NO_COST = "The model has no price, or the reply broke off before its output was told"
 _LAST_NS = 2**63 - 1
 """The last moment the store has a number for."""
 

@@ -6,17 +6,37 @@ order are refused, by the budget's name or its number.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 
 import msgspec
 
 from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.rules import Unusable, meant
+from tokenpak.config.words import Words
 from tokenpak.core.budget import NANOS, Budget
 
 AMOUNT = Amount("amount", Decimal(10_000_000), "Write dollars, such as 5 or 0.25.")
 """More dollars are a slip."""
 LONGEST_NAME = 40
+
+_DOLLARS = partial(Words, unit="dollars", kind="number or text", range=f"0 to {AMOUNT.largest:,}")
+WORDS: Mapping[str, Words] = {
+    "name": Words("Its name, each its own; refusals quote it.", unit="characters", range=f"1 to {LONGEST_NAME}"),
+    "per": Words(
+        "What it is counted for: all requests of a `day` or a `month` that it fits; each `client` by itself, a day; each "
+        "`session` by itself, a month."
+    ),
+    "client": Words("Pattern, as in a rule; left out, it fits all.", kind="pattern"),
+    "model": Words("Pattern, as in a rule; left out, it fits all.", kind="pattern"),
+    "warn": _DOLLARS("Spent, from which on rows and statistics tell of it."),
+    "block": _DOLLARS("Spent, at which no new request is sent; what is under way at that moment still ends."),
+    "ceiling": _DOLLARS("That requests cannot pass: each counts at the worst its bytes tell of until it has ended."),
+    "unpriced": _DOLLARS(
+        "That a request without a price counts as; left out, such a request is refused under `block` or `ceiling`."
+    ),
+}
+"""What a budget may hold; one of warn, block and ceiling it must."""
 
 _AMOUNTS = ("warn", "block", "ceiling", "unpriced")
 _WORDS = {field.name: field.type for field in msgspec.structs.fields(Budget) if field.name not in _AMOUNTS}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ import msgspec
 from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.paths import Paths
 from tokenpak.config.rules import Unusable, meant
+from tokenpak.config.words import Words
 from tokenpak.core.cost import ModelPrices, PriceTable, TokenClass, table_of
 
 SHIPPED = Path(__file__).with_name("prices.json")
@@ -48,6 +50,28 @@ SEARCH = "web_search"
 """What the price of searches is called; for a thousand of them. A provider's stands beside its models, a model's among its own."""
 
 _LENGTH = ("above", "long")
+_A_MILLION = partial(
+    Words,
+    unit="dollars for a million tokens",
+    kind="number or text",
+    range=f"0 to {PRICE.largest:,}, in steps of {FINEST:f}",
+)
+WORDS: Mapping[str, Words] = {
+    "input": _A_MILLION("Input that no cache is involved in."),
+    "cache_read": _A_MILLION("Input read from the provider's cache."),
+    "cache_write_5m": _A_MILLION("Input written to a cache of five minutes."),
+    "cache_write_1h": _A_MILLION("Input written to a cache of one hour."),
+    "cache_write_other": _A_MILLION("Input written to a cache whose time is not told."),
+    "output": _A_MILLION("Output, reasoning included."),
+    SEARCH: Words(
+        "Searches of the web.", unit="dollars for 1,000", kind="number or text", range=f"0 to {SEARCHES.largest:,}"
+    ),
+    "above": Words(
+        "Requests with more input tokens than that are billed whole by `long`.", unit="tokens", kind="whole number"
+    ),
+    "long": Words("Their prices: a table of those above.", kind="table"),
+}
+"""What a model's prices may hold. What is left out has no price, and a request that uses it has no cost."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 

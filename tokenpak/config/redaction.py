@@ -10,8 +10,21 @@ from typing import Any
 import msgspec
 
 from tokenpak.config.rules import Unusable, check_client, meant
+from tokenpak.config.words import Words
 from tokenpak.core.detectors import NAMES
 from tokenpak.core.redaction_terms import Policy, Rule, Terms
+
+WORDS: Mapping[str, Words] = {
+    "secrets": Words("Keys, tokens, passwords: not looked for, told of in the row, replaced, or not sent."),
+    "pii": Words("The same for personal data."),
+    "without": Words("Detectors left out.", kind="list of names"),
+    "billed": Words("What `redact` means where the client's bill depends on the bytes of its body."),
+}
+"""What the table may hold, and each of its rules."""
+OF_RULE: Mapping[str, Words] = {
+    "client": Words("Pattern for the name by which a client is known; left out, it fits all.", kind="pattern"),
+    **WORDS,
+}
 
 _BASE = {field.name: field.type for field in msgspec.structs.fields(Terms)}
 _OF_RULE = {field.name: field.type for field in msgspec.structs.fields(Rule)}

@@ -9,9 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from tokenpak.config.words import Words
 from tokenpak.core.client import NAMES
 from tokenpak.core.patch import PASSES
 from tokenpak.core.rules import Rule
+
+WORDS: Mapping[str, Words] = {
+    "client": Words("Pattern for the name by which a client is known; left out, it fits all.", kind="pattern"),
+    "model": Words("Pattern for the model that a request asks for; left out, it fits all.", kind="pattern"),
+    "level": Words("Their [level](#level)."),
+    "passes": Words("Their [passes](#passes), whatever earlier rules took away.", kind="list of names"),
+    "without": Words("Passes taken away from those that hold by then.", kind="list of names"),
+    "floor_tokens": Words("Their [floor](#floor_tokens).", unit="tokens"),
+    "cache_marks": Words("Whether [cache marks](#cache_marks) are placed in them."),
+    "response_cache": Words("Whether an answer may be given again to exactly the same request."),
+    "response_cache_s": Words("For how long; left out, as long as `response_cache.max_age_s`.", unit="seconds"),
+    "single_flight": Words("Whether a request waits for the answer to the same one that is under way."),
+}
+"""What a rule may hold."""
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Rule)}
 _SELECTORS = ("client", "model")

@@ -11,16 +11,14 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import budgets, prices, redaction, rules, tokens
+from tokenpak.config import budgets, keys, prices, redaction, rules, tokens
+from tokenpak.config.keys import MIB
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
-from tokenpak.core.budget import Budget
-from tokenpak.core.cost import ModelPrices
-from tokenpak.core.patch import FLOOR_TOKENS, Level
+from tokenpak.core.patch import FLOOR_TOKENS
 from tokenpak.core.recall import Bounds
 from tokenpak.core.redaction_terms import Policy
 from tokenpak.core.rules import Rule, Terms, refined
@@ -37,16 +35,7 @@ DEFAULT_UPSTREAMS = {
     "ollama": "http://127.0.0.1:11434",
 }
 
-MIB = 1024 * 1024
 _UPSTREAM_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
-Requests = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Size = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
-Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
-StoreSize = Annotated[int, msgspec.Meta(ge=16 * MIB)]
 
 
 class ConfigError(Exception):
@@ -54,44 +43,40 @@ class ConfigError(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an instance runs with. Times are seconds (`_s`), sizes are bytes (`_bytes`).
-
-    passes: None for all that the version knows which reads it. without: passes left out. rules: in the order in which
-    they refine what stands here. prices: the user's own, by model or "provider/model"; they stand above every table.
-    budgets: what may be spent. redaction: what is looked for in requests. response_cache: how much is kept of answers, where a
-    rule wants them kept. requests_per_client, requests_per_session: how many may be under way; None: any number. tokens: by
-    holder, the hash of what a client must show; empty: nothing is asked for.
+    """What an instance runs with; `keys` says what each may hold and what it does. Times are seconds (`_s`), sizes are bytes
+    (`_bytes`). Where None stands for something: passes, all that the version knows which reads it; requests_per_client and
+    requests_per_session, any number.
     """
 
-    state_dir: str
-    host: str = "127.0.0.1"
-    port: Port = 8766
-    upstreams: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_UPSTREAMS))
-    workers: Count = 2
-    drain_s: Seconds = 15.0
-    level: Level = "lossless"
-    passes: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
-    floor_tokens: Size = FLOOR_TOKENS
-    cache_marks: bool = True
-    rules: tuple[Rule, ...] = ()
-    prices: dict[str, ModelPrices] = {}
-    budgets: tuple[Budget, ...] = ()
-    redaction: Policy = Policy()
-    response_cache: Bounds = Bounds()
-    requests_per_client: Requests | None = None
-    requests_per_session: Requests | None = None
-    tokens: dict[str, str] = {}
-    read_cap_bytes: Size = 64 * MIB
-    connect_timeout_s: Seconds = 10.0
-    read_timeout_s: Seconds = 900.0
-    keep_alive_s: Seconds = 130.0
-    header_limit_bytes: Size = 65536
-    job_base_s: Seconds = 0.25
-    job_per_mb_s: Seconds = 0.5
-    plan_memory_bytes: Size = 64 * MIB
-    keep_days: Days = 180
-    keep_bytes: StoreSize = 1024 * MIB
+    state_dir: keys.StateDir
+    host: keys.Host = "127.0.0.1"
+    port: keys.Port = 8766
+    upstreams: keys.Upstreams = msgspec.field(default_factory=lambda: dict(DEFAULT_UPSTREAMS))
+    workers: keys.Workers = 2
+    drain_s: keys.Drain = 15.0
+    level: keys.Level = "lossless"
+    passes: keys.Passes = None
+    without: keys.Without = ()
+    floor_tokens: keys.Floor = FLOOR_TOKENS
+    cache_marks: keys.CacheMarks = True
+    rules: keys.Rules = ()
+    prices: keys.Prices = {}
+    budgets: keys.Budgets = ()
+    redaction: keys.Redaction = Policy()
+    response_cache: keys.ResponseCache = Bounds()
+    requests_per_client: keys.RequestsPerClient = None
+    requests_per_session: keys.RequestsPerSession = None
+    tokens: keys.Tokens = {}
+    read_cap_bytes: keys.ReadCap = 64 * MIB
+    connect_timeout_s: keys.ConnectTimeout = 10.0
+    read_timeout_s: keys.ReadTimeout = 900.0
+    keep_alive_s: keys.KeepAlive = 130.0
+    header_limit_bytes: keys.HeaderLimit = 65536
+    job_base_s: keys.JobBase = 0.25
+    job_per_mb_s: keys.JobPerMegabyte = 0.5
+    plan_memory_bytes: keys.PlanMemory = 64 * MIB
+    keep_days: keys.KeepDays = 180
+    keep_bytes: keys.KeepBytes = 1024 * MIB
 
     @property
     def paths(self) -> Paths:
@@ -116,13 +101,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_PASSES = frozenset({"passes", "without"})
-_IN_TOML = {
+IN_TOML = {
     "rules": '[{client = "codex", level = "off"}]',
     "prices": '{"my-model" = {input = 0.5, output = 1.5}}',
     "budgets": '[{name = "day", block = 5}]',
     "redaction": '{secrets = "redact"}',
-    "response_cache": "{max_bytes = 67108864}",
-    "tokens": '{laptop = "sha256:..."}',
+    "response_cache": "{max_bytes = 134217728}",
+    "tokens": f'{{laptop = "sha256:{"0123456789abcdef" * 4}"}}',
 }
 """Settings whose variable holds TOML, with an example."""
 _READERS: Mapping[str, Callable[[object], object]] = {
@@ -226,12 +211,12 @@ def _read_text(where: str, key: str, text: str) -> object:
     """What a variable's text stands for where the setting is no single value: words between commas, or TOML."""
     if key in _OF_PASSES:
         return [word.strip() for word in text.split(",") if word.strip()]
-    if key not in _IN_TOML:
+    if key not in IN_TOML:
         return text
     try:
         return tomllib.loads(f"{key} = {text}")[key]
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: {key}: {error}. Write {_IN_TOML[key]}.") from error
+        raise ConfigError(f"{where}: {key}: {error}. Write {IN_TOML[key]}.") from error
 
 
 def _upstreams(where: str, value: object) -> dict[str, str]:

@@ -119,6 +119,8 @@ def _running(settings: Settings) -> Settings | None:
 
 
 def _start(settings: Settings, owner: Owner) -> str:
+    if not owner.answers():  # asked here, as what `install` advises then is what is done here anyway
+        return _start_in_background(settings, f"{owner.name} does not answer in this session")
     try:
         return _start_as_service(settings, owner)
     except (CannotInstall, OwnerRefused) as error:

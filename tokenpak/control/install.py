@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import Settings
 from tokenpak.control.instance import instance_pid
+from tokenpak.control.purge import remove_empty_above
 from tokenpak.control.serve_command import serve_command
 from tokenpak.control.service_owner import Owner, other_than_ours
 
@@ -92,6 +93,7 @@ def remove_service(owner: Owner, stop_s: float) -> bool:
         owner.disable(stop_s)
     owner.file.unlink()
     owner.forget()
+    remove_empty_above(owner.file, Path.home())
     return True
 
 

@@ -30,7 +30,7 @@ def log_files(paths: Paths, program: str | None) -> dict[str, Path]:
     word = program.rpartition(":")[2]
     chosen = {name: file for name, file in found.items() if word in {name, name.rpartition("_")[0]}}
     if not chosen:
-        raise UnknownProgram(program)
+        raise UnknownProgram(f"there is no program {program!r}; `tokenpakctl status` shows those there are")
     return chosen
 
 

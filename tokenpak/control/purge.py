@@ -4,6 +4,7 @@ The state directory is a directory the user named, and somebody may have put a f
 some part of TokenPak gives are ours; with any other in sight nothing at all is removed, and it is named.
 """
 
+import contextlib
 import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -55,6 +56,16 @@ def purge(paths: Paths) -> None:
         paths.state.rmdir()
     if not paths.sockets.is_relative_to(paths.state) and paths.sockets.exists():
         _remove(paths.sockets)
+
+
+def remove_empty_above(place: Path, home: Path) -> None:
+    """Remove the directories above what is gone that hold nothing any more; never the home directory, nor one outside it."""
+    with contextlib.suppress(OSError):  # the first that holds something ends it
+        for directory in place.parents:
+            if home not in directory.parents:
+                return
+            with contextlib.suppress(FileNotFoundError):
+                directory.rmdir()
 
 
 def _entries(directory: Path) -> list[Path]:

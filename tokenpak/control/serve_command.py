@@ -15,7 +15,7 @@ from tokenpak.config.paths import default_config_file
 from tokenpak.config.settings import PREFIX, SETTINGS_VARIABLE, UPSTREAM_PREFIX, Settings, load
 
 CONFIG_VARIABLE = "TOKENPAK_CONFIG"
-_CARRIED = {"state_dir": "--state-dir", "port": "--port", "drain_s": "--drain"}
+CARRIED = {"state_dir": "--state-dir", "port": "--port", "drain_s": "--drain"}
 """Settings with an option of `serve` that holds one value."""
 
 
@@ -35,7 +35,7 @@ def serve_command(settings: Settings, config: Path | None, environ: Mapping[str,
     """How to serve with `settings`, read from `config` and more. Raises ConfigError where the file cannot be read."""
     written = load(config, {}, {"state_dir": settings.state_dir})
     arguments = [f"--config={os.path.abspath(config)}"] if config else []  # noqa: PTH100 links are the user's choice
-    for name, option in _CARRIED.items():
+    for name, option in CARRIED.items():
         value = getattr(settings, name)
         if name == "state_dir" or value != getattr(written, name):
             arguments.append(f"{option}={value}")
@@ -57,7 +57,7 @@ def _left_out(settings: Settings, written: Settings, environ: Mapping[str, str])
     ours = {
         f"{PREFIX}{name.upper()}": name
         for name in settings.__struct_fields__
-        if name not in _CARRIED and getattr(settings, name) != getattr(written, name)
+        if name not in CARRIED and getattr(settings, name) != getattr(written, name)
     }
     return tuple(
         name

@@ -87,7 +87,7 @@ class Supervisor:
         """The processes called `program`: a group, a full name, or the short name of one process."""
         found = tuple(p for p in self.processes() if program in {p.group, p.name, p.full_name})
         if not found:
-            raise UnknownProgram(program)
+            raise UnknownProgram(f"there is no program {program!r}; `tokenpakctl status` shows those there are")
         return found
 
     def start(self, process: ProcessState) -> None:

@@ -43,8 +43,8 @@ def logs(home):
     return home
 
 
-def told(capsys, **options):
-    assert estimate(json=True, **options) == 0
+def told(capsys, path=None, **options):
+    assert estimate(path, json=True, **options) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -108,7 +108,7 @@ def test_only_the_newest_and_only_since(logs, capsys):
     assert [each["session"] for each in told(capsys, limit=1)["sessions"]] == ["codex"]
     assert told(capsys, since="2026-03-01T10:00:08+00:00", path=logs / ".codex")["summary"]["requests"] == 1
     with pytest.raises(SystemExit, match="no logs"):
-        estimate(since="2026-02-01", path=logs / ".claude")
+        estimate(logs / ".claude", since="2026-02-01")
 
 
 def test_the_users_rules_and_prices_count(logs, tmp_path, capsys):

@@ -32,7 +32,7 @@ def run(state, *arguments, said=SAID):
 def test_one_line_about_the_session_and_today_without_a_heavy_import(state):
     found = run(state)
     assert found.returncode == 0
-    assert found.stdout.startswith("tokenpak: session $1.50, 3 requests, 1 without a price, 31% of input from cache")
+    assert found.stdout.startswith("tokenpak: session $1.50, 3 requests, 1 without a cost, 31% of input from cache")
     assert " | today $1.50, 3 requests" in found.stdout
     assert found.stdout.count("\n") == 1
     assert not set(found.stderr.split()) & HEAVY

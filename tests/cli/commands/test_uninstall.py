@@ -66,6 +66,14 @@ def test_purge_leaves_nothing_but_what_the_user_wrote(order, paths, tmp_path, ca
     assert "you wrote it" in capsys.readouterr().out
 
 
+def test_purge_leaves_no_empty_directory_above_what_it_kept(order, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    deep = paths_for(tmp_path / ".local" / "state" / "tokenpak")
+    prepare(deep)
+    assert uninstall(purge=True, state_dir=deep.state) == 0
+    assert not (tmp_path / ".local").exists()
+
+
 def test_a_directory_with_a_file_of_theirs_is_refused_before_anything_is_done(order, paths):
     _, done = order
     (paths.state / "mine.txt").write_text("")

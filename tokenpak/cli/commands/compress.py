@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from tokenpak.cli import explanation
 from tokenpak.cli.explanation import Told
-from tokenpak.cli.options import wanted_settings
+from tokenpak.cli.options import Repeated, Switch, wanted_settings
 from tokenpak.config.rules import Unusable, passes_in
 from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.core.body import Unreadable, outline, read
@@ -22,8 +22,6 @@ from tokenpak.core.splice import apply_edits
 from tokenpak.services.tokens import Counter
 
 FormatName = Literal["anthropic", "openai", "responses"]
-Names = Annotated[tuple[str, ...], Parameter(negative="")]
-Switch = Annotated[bool, Parameter(negative="")]
 
 
 class Shown(NamedTuple):
@@ -40,13 +38,14 @@ class Shown(NamedTuple):
 
 def compress(
     body: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
     *,
     format: FormatName | None = None,  # noqa: A002 - the word of the option
     json: Switch = False,
     explain: Switch = False,
     level: Level | None = None,
-    only: Names = (),
-    without: Names = (),
+    only: Repeated = (),
+    without: Repeated = (),
     floor: int | None = None,
     client: str | None = None,
     config: Path | None = None,

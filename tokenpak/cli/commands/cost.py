@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from tokenpak.cli import sheet
-from tokenpak.cli.sheet import Sheet, Switch, grid, money, number
+from tokenpak.cli.options import Switch
+from tokenpak.cli.sheet import WHY_NO_COST, Sheet, grid, money, number
 from tokenpak.core.usage import Usage
 from tokenpak.telemetry import reports
 from tokenpak.telemetry.reports import By, Cost, Unpriced
@@ -49,6 +50,9 @@ def cost(
 ) -> int:
     """Show what requests cost.
 
+    From this machine's store and table of prices. A request whose model has no price, or whose provider did not tell
+    what it used, has no cost: it is counted beside, never as nothing.
+
     Parameters
     ----------
     since
@@ -77,7 +81,7 @@ def cost(
 def _words(told: Told) -> str:
     if not told.costs:
         return f"Cost, {told.period}\n  no request"
-    head = ["REQUESTS", "COST", "PRICED", "NO PRICE", "NO USAGE", *_SHOWN.values()]
+    head = ["REQUESTS", "COST", "PRICED", "NO COST", "NO USAGE", *_SHOWN.values()]
     rows = [_cells(line) for line in told.costs]
     if told.by is not None:
         head = [told.by.upper(), *head]
@@ -85,7 +89,7 @@ def _words(told: Told) -> str:
     parts = [f"Cost, {told.period}", grid(head, rows)]
     if told.unpriced:
         names = ", ".join(f"{each.model or 'unknown'} ({each.requests:,})" for each in told.unpriced)
-        parts.append(f"No price: {names}. Their cost is not in the figures above, and not nothing.")
+        parts.append(f"No cost told: {names}. {WHY_NO_COST}. It is not in the figures above, and not nothing.")
     return "\n".join(parts)
 
 

@@ -9,9 +9,9 @@ import msgspec
 from cyclopts import App
 
 from tokenpak.cli import sheet
-from tokenpak.cli.options import running_settings
+from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.render import size
-from tokenpak.cli.sheet import Sheet, Switch
+from tokenpak.cli.sheet import Sheet
 from tokenpak.config.paths import Paths
 from tokenpak.control.instance import AlreadyRunning, lock_instance
 from tokenpak.telemetry import upkeep
@@ -33,7 +33,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 @app.command
 def check(*, json: Switch = False, csv: Switch = False, state_dir: Path | None = None) -> int:
-    """Check the whole store: integrity, schema, foreign keys and sums. Exit code 1 if something is wrong.
+    """Check the whole store: integrity, schema, foreign keys and sums.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check(*, json: Switch = False, csv: Switch = False, state_dir: Path | None =
     csv
         Print the outcome as CSV.
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
 
     """
     form = sheet.form(json, csv)
@@ -58,15 +58,17 @@ def check(*, json: Switch = False, csv: Switch = False, state_dir: Path | None =
 
 
 @app.command
-def backup(file: Path | None = None, *, state_dir: Path | None = None) -> int:
-    """Copy the store to a file, while it is in use. The copy is readable by you alone.
+def backup(file: Path | None = None, /, *, state_dir: Path | None = None) -> int:
+    """Copy the store to a file, while it is in use.
+
+    The copy is readable by you alone.
 
     Parameters
     ----------
     file
         Where to; it must not exist. Default: beside the store, with today's date.
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
 
     """
     path = _database(state_dir)
@@ -82,12 +84,14 @@ def backup(file: Path | None = None, *, state_dir: Path | None = None) -> int:
 
 @app.command
 def migrate(*, state_dir: Path | None = None) -> int:
-    """Bring the store to the schema of this version, while the service is stopped. The service does so at its start.
+    """Bring the store to the schema of this version.
+
+    While the service is stopped; it does so by itself at its start.
 
     Parameters
     ----------
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
 
     """
     path = _database(state_dir)

@@ -19,10 +19,10 @@ WIDTH = 140
 
 
 def demo(*, sessions: Path | None = None) -> int:
-    """Show what TokenPak does: a whole service on free ports, an agent's work sent through it, and the proof.
+    """Show the whole service at work and prove it.
 
-    Needs no key and no network: the provider is a mock on this machine. Everything is stopped at the end. Exits with 1
-    when a single byte is not where it belongs.
+    Starts it on free ports, sends an agent's work through it, and compares every byte. Needs no key and no network: the
+    provider is a mock on this machine. Everything is stopped at the end.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from tokenpak.cli import sheet
 from tokenpak.cli.commands.compress import contents
 from tokenpak.cli.commands.show import named
 from tokenpak.cli.explanation import COLUMNS, clipped
-from tokenpak.cli.options import running_settings
-from tokenpak.cli.sheet import Sheet, Switch, grid, number
+from tokenpak.cli.options import Switch, running_settings
+from tokenpak.cli.sheet import Sheet, grid, number
 from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.core.body import Unreadable, read
 from tokenpak.core.patch import Format, Patch
@@ -48,13 +48,16 @@ class Counts(NamedTuple):
 
 def diff(
     request: str,
+    /,
     *,
     body: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
     json: Switch = False,
     csv: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """Show what was edited in one request, from the original body, which only you have.
+    """Show what was edited in one request, from its body.
+
+    TokenPak keeps no bodies, so you name the file; without one it says what is recorded of the edits.
 
     Parameters
     ----------

@@ -3,13 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
-from cyclopts import Parameter
 
-from tokenpak.cli.options import running_settings
+from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.sheet import as_json
 from tokenpak.config.settings import Settings
 from tokenpak.control.doctor.finding import Finding, Weight
@@ -23,8 +21,6 @@ from tokenpak.integrations.addresses import is_loopback, same_place
 
 ANSWERS_S = 1.0
 """How long a port of this machine may take to accept."""
-
-Switch = Annotated[bool, Parameter(negative="")]
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -40,10 +36,11 @@ class Told(msgspec.Struct, frozen=True):
 def doctor(
     *, fix: Switch = False, providers: Switch = False, json: Switch = False, state_dir: Path | None = None
 ) -> int:
-    """Look for what is wrong, and say what to do. Exit code 1 if something is wrong; 0 for notes alone.
+    """Look for what is wrong, and say what to do.
 
     Looks at the port and who has it, the service, owners and modes, what a crash left, the clock, the disk, the store,
-    the settings of clients that call here, and variables of this shell that overrule settings. Nothing leaves the machine.
+    the settings of clients that call here, and variables of this shell that overrule settings. Nothing leaves the machine
+    without --providers.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ from cyclopts.validators import Number
 from tokenpak.cli import sheet
 from tokenpak.cli.estimate import logs
 from tokenpak.cli.estimate.logs import LogFile, NoLogs
-from tokenpak.cli.options import wanted_settings
-from tokenpak.cli.sheet import Sheet, Switch
+from tokenpak.cli.options import Switch, wanted_settings
+from tokenpak.cli.sheet import Sheet
 
 if TYPE_CHECKING:
     from tokenpak.cli.estimate.told import Estimate
@@ -28,17 +28,20 @@ PIPED_WIDTH = 140
 
 def estimate(
     path: Path | None = None,
+    /,
     *,
     since: str | None = None,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     head: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
-    model: str = "",
+    model: Annotated[str, Parameter(show_default=False)] = "",
     json: Switch = False,
     csv: Switch = False,
     html: Path | None = None,
     config: Path | None = None,
 ) -> int:
-    """Replay past sessions and tell what would have been saved in them. Reads only; nothing is sent anywhere.
+    """Replay past sessions and tell what would have been saved.
+
+    Reads only; nothing is sent anywhere, and nothing needs to run.
 
     Parameters
     ----------

@@ -18,12 +18,10 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
-from tokenpak.cli.options import running_settings
+from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.render import DAY, HOUR, MINUTE
 from tokenpak.telemetry.queries import EVERY, MOST, Filter, Reader, StoredRequest, StoreUnreadableError
 from tokenpak.telemetry.tip_events import is_over, tip_event
@@ -43,13 +41,15 @@ _AFTER_ALL = "~"
 
 def events(
     *,
-    tip: Annotated[bool, Parameter(negative="")] = False,
+    tip: Switch = False,
     since: str | None = None,
     limit: int | None = None,
-    follow: Annotated[bool, Parameter(negative="")] = False,
+    follow: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """Print the requests that have ended, one JSON object a line, oldest first.
+    """Print recorded requests as JSON lines, or as TIP-1.0 events.
+
+    Those that have ended, oldest first.
 
     Parameters
     ----------

@@ -9,9 +9,9 @@ from tokenpak.core.patch import Format
 
 
 def expand(*, format: Literal["anthropic", "openai", "responses"]) -> int:  # noqa: A002 - the word of the option
-    """Read a sent request body on standard input and print it with every marker expanded.
+    """Expand every marker of a sent request, from its bytes alone.
 
-    Nothing but these bytes is used: no plan, no original, no cache.
+    Reads the body on standard input and prints it. Nothing but these bytes is used: no plan, no original, no cache.
 
     Parameters
     ----------

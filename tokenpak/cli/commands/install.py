@@ -3,12 +3,10 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
-from tokenpak.cli.options import wanted_settings
+from tokenpak.cli.options import Repeated, Switch, wanted_settings
 from tokenpak.cli.sheet import as_json
 from tokenpak.config.settings import Settings
 from tokenpak.control.ensure import await_instance
@@ -40,17 +38,17 @@ class Told(msgspec.Struct, frozen=True):
 
 def install(
     *,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Switch = False,
+    json: Switch = False,
     port: int | None = None,
     state_dir: Path | None = None,
     config: Path | None = None,
-    upstream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    upstream: Repeated = (),
     drain: float | None = None,
 ) -> int:
-    """Install TokenPak as a service of this user, start it, and wait until it accepts traffic.
+    """Install TokenPak as a service of yours that comes back by itself.
 
-    Writes one file: the unit of `systemd --user`, or the agent of launchd. It runs this Python by its absolute path, so
+    Then starts it and waits until it accepts traffic. Writes one file: the unit of `systemd --user`, or the agent of launchd. It runs this Python by its absolute path, so
     install it from the environment that is to serve. Done again, it brings the file up to date. Takes the options of
     `tokenpak serve`; what stands in the configuration file is left there, and counts anew at every start.
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 from cyclopts import App
 
-from tokenpak.cli.options import running_settings, wanted_settings
+from tokenpak.cli.options import Switch, running_settings, wanted_settings
 from tokenpak.cli.render import table
-from tokenpak.cli.sheet import UNKNOWN, Switch, as_json
+from tokenpak.cli.sheet import UNKNOWN, as_json
 from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.control.ensure import ensure_serving
 from tokenpak.control.instance import instance_pid
@@ -29,7 +29,7 @@ from tokenpak.integrations.verify import verify as look
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 compared with, not bound to
 
-app = App(name="integrate", help="Point a client at TokenPak, or take it back.")
+app = App(name="integrate")
 
 
 @app.default
@@ -44,10 +44,10 @@ def integrate(
     json: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """Show the change of a client's settings that points it at TokenPak; `--apply` makes it, `--undo` takes it out.
+    """Point a client at TokenPak, or take it back.
 
-    Every comment, every key and every other byte of the file stay. Done twice it is done once, and an undo leads back to the
-    first text. Exit code 1 if what was asked for could not be done.
+    Shows the change of the client's settings; --apply makes it, --undo takes it out. Every comment, every key and every other
+    byte of the file stay. Done twice it is done once, and an undo leads back to the first text. Without a client it lists them.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def integrate(
     all
         Every client that is found on this machine; with --undo, every one that was written.
     start
-        With --no-start, --apply refuses where TokenPak does not answer.
+        Start TokenPak where it does not answer; with --no-start, --apply refuses there.
     json
         Print the outcomes as JSON.
     state_dir
@@ -83,7 +83,9 @@ def integrate(
 
 @app.command(name="list")
 def list_clients(*, json: Switch = False, state_dir: Path | None = None) -> int:
-    """Show every client TokenPak knows: whether it is here, its version, and where it calls.
+    """Show every client TokenPak knows.
+
+    Whether it is here, its version, where it calls, and whether TokenPak has written that.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def list_clients(*, json: Switch = False, state_dir: Path | None = None) -> int:
 
 @app.command
 def verify(client: str, /, *, call: Switch = False, json: Switch = False, state_dir: Path | None = None) -> int:
-    """Ask the address a client is set to whether TokenPak answers there. Exit code 1 if it does not.
+    """Ask the address a client is set to whether TokenPak answers there.
 
     Parameters
     ----------

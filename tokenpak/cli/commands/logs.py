@@ -17,11 +17,13 @@ def logs(
     program: str | None = None,
     /,
     *,
-    follow: Annotated[bool, Parameter(alias="-f", negative="")] = False,
+    follow: Annotated[bool, Parameter(alias="-f", negative="", show_default=False)] = False,
     lines: Annotated[int, Parameter(alias="-n")] = 20,
     state_dir: Path | None = None,
 ) -> int:
-    """Show the end of the logs, of one program or of all.
+    """Show a program's log, or follow it.
+
+    Or the logs of all. They hold no text of any request.
 
     Parameters
     ----------

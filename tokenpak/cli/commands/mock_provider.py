@@ -18,15 +18,15 @@ from tokenpak.mock_provider.faults import AnyFault, BadFault, parse_words
 def mock_provider(
     *,
     port: int = 0,
-    fault: Annotated[list[str] | None, Parameter(negative="")] = None,
+    fault: Annotated[list[str] | None, Parameter(negative="", show_default=False)] = None,
     pieces: int = 8,
     interval_ms: float = 0.0,
     think_ms: float = 0.0,
     coding: Coding = "identity",
 ) -> int:
-    """Answer as Anthropic and OpenAI would, with made-up text and usage from a prompt cache that is really kept.
+    """Run the embedded provider, for trying things out.
 
-    Listens on 127.0.0.1 and prints one JSON line when it accepts connections. Stops on SIGTERM or Ctrl-C.
+    It answers as Anthropic and OpenAI would, with made-up text and usage from a prompt cache that is really kept. Listens on 127.0.0.1 and prints one JSON line when it accepts connections. Stops on SIGTERM or Ctrl-C.
     What it received is at /__mock/log, faults are switched at /__mock/faults while it runs.
 
     Parameters
@@ -39,9 +39,9 @@ def mock_provider(
     pieces
         Deltas in each stream.
     interval_ms
-        Pause after each event of a stream.
+        Milliseconds between two events of a stream.
     think_ms
-        Pause before each reply.
+        Milliseconds before each reply.
     coding
         Content coding of replies, where the client accepts it.
 

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from cyclopts import App, Parameter
 
-from tokenpak.cli.options import wanted_settings
+from tokenpak.cli.options import Switch, wanted_settings
 from tokenpak.cli.render import table
 from tokenpak.config import prices
 from tokenpak.config.paths import prepare
@@ -29,7 +29,6 @@ STDIN = Path("-")
 EVERYWHERE = "any"
 """Stands for the provider of a price the user states for all of them."""
 
-Switch = Annotated[bool, Parameter(negative="")]
 TableAt = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 Heading = tuple[str, ...]
 HEADING: Heading = ("PROVIDER", "MODEL", "INPUT", "READ", "WRITE 5M", "WRITE 1H", "WRITE", "OUTPUT", "SEARCH", "FROM")
@@ -50,9 +49,11 @@ class Row(NamedTuple):
 @app.default
 @app.command
 def show(
-    model: str | None = None, *, json: Switch = False, state_dir: Path | None = None, config: Path | None = None
+    model: str | None = None, /, *, json: Switch = False, state_dir: Path | None = None, config: Path | None = None
 ) -> int:
-    """Show the prices in force, in dollars for a million tokens or 1,000 searches. Exit code 1 for a model that has none.
+    """Show the prices in force.
+
+    In dollars for a million tokens, or for 1,000 searches of the web.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def show(
     json
         Print everything that is known as JSON.
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
     config
         Configuration file that holds your own prices.
 
@@ -81,15 +82,17 @@ def show(
 
 
 @app.command
-def diff(file: TableAt = None, *, state_dir: Path | None = None, config: Path | None = None) -> int:
-    """Show how the prices in force differ from the shipped table, or what a file would change in them.
+def diff(file: TableAt = None, /, *, state_dir: Path | None = None, config: Path | None = None) -> int:
+    """Show how the prices in force differ from the shipped table.
+
+    Or, with a file, what that would change in them.
 
     Parameters
     ----------
     file
         A table of prices, or - for standard input. Default: what is in force against the shipped table.
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
     config
         Configuration file that holds your own prices.
 
@@ -106,9 +109,11 @@ def diff(file: TableAt = None, *, state_dir: Path | None = None, config: Path | 
 
 @app.command
 def update(
-    file: TableAt = None, *, undo: Switch = False, state_dir: Path | None = None, config: Path | None = None
+    file: TableAt = None, /, *, undo: Switch = False, state_dir: Path | None = None, config: Path | None = None
 ) -> int:
-    """Use a table of prices from a file from now on; the one before is kept. Nothing is downloaded.
+    """Use a table of prices from a file from now on.
+
+    The one before is kept. Nothing is downloaded.
 
     Parameters
     ----------
@@ -117,7 +122,7 @@ def update(
     undo
         Take the last update back instead.
     state_dir
-        State directory of the instance.
+        State directory of the instance. Default: the user's state directory.
     config
         Configuration file that names the state directory.
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tokenpak.cli import sheet
-from tokenpak.cli.sheet import NANO, UNKNOWN, Sheet, Switch, grid, money, number
+from tokenpak.cli.options import Switch
+from tokenpak.cli.sheet import NANO, UNKNOWN, Sheet, grid, money, number
 from tokenpak.core.cost import INPUT, tokens_of
 from tokenpak.telemetry.queries import Filter, StoredRequest
 
@@ -26,12 +27,14 @@ def requests(
     csv: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """List the recorded requests, newest first.
+    """List recorded requests.
+
+    The newest first: when, which client and model, how it ended, input and cached tokens, output, cost, and what was saved.
 
     Parameters
     ----------
     since
-        Only those that came after: an age, a time, or all.
+        Only those that came after: an age such as 6h, a time such as 2026-02-01, or all.
     limit
         At most so many; 1000 are the most.
     client

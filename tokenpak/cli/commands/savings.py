@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from tokenpak.cli import sheet
-from tokenpak.cli.sheet import Period, Sheet, Switch, grid, money, number
+from tokenpak.cli.options import Switch
+from tokenpak.cli.sheet import WHY_NO_COST, Period, Sheet, grid, money, number
 from tokenpak.core.ledger import Used
 from tokenpak.telemetry import reports
 from tokenpak.telemetry.queries import Reader
@@ -39,7 +40,10 @@ def savings(
     csv: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """Show what was saved, by whom and by what. Lines are never added up: each is another comparison.
+    """Show what was saved, by cause and mechanism.
+
+    Each line is a comparison of its own with a bill that did not come, so lines are never added up. ± is how far a figure may
+    be off. What has no known price has tokens and no money.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ def _told(reader: Reader, period: Period, by: By | None) -> Told:
 def _words(told: Told) -> str:
     parts = [f"Saved, {told.period}", _lines(told)]
     if told.unpriced:
-        parts.append("No price, so no money told:\n" + _unpriced(told))
+        parts.append(f"No cost, so no money told. {WHY_NO_COST}:\n" + _unpriced(told))
     if told.drift:
         parts.append("Input tokens, expected by the cache model and reported by the provider:\n" + _drift(told))
     return "\n".join(parts)

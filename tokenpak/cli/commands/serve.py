@@ -10,12 +10,11 @@ import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import msgspec
-from cyclopts import Parameter
 
-from tokenpak.cli.options import wanted_origin
+from tokenpak.cli.options import Repeated, wanted_origin
 from tokenpak.config.paths import Paths, prepare
 from tokenpak.config.settings import SETTINGS_VARIABLE, Settings, write_settings
 from tokenpak.control import stop_times
@@ -32,7 +31,7 @@ def serve(
     port: int | None = None,
     state_dir: Path | None = None,
     config: Path | None = None,
-    upstream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    upstream: Repeated = (),
     drain: float | None = None,
 ) -> NoReturn:
     """Run the whole service in the foreground.

@@ -13,8 +13,8 @@ import msgspec
 
 from tokenpak.cli import sheet
 from tokenpak.cli.commands.requests import moment
-from tokenpak.cli.options import running_settings
-from tokenpak.cli.sheet import UNKNOWN, Sheet, Switch, grid, money, number
+from tokenpak.cli.options import Switch, running_settings
+from tokenpak.cli.sheet import UNKNOWN, Sheet, grid, money, number
 from tokenpak.config import prices
 from tokenpak.core.cost import Line, lines, total
 from tokenpak.core.ledger import Used
@@ -30,8 +30,10 @@ class Told(msgspec.Struct, frozen=True):
     why_no_bill: str | None
 
 
-def show(request: str, *, json: Switch = False, csv: Switch = False, state_dir: Path | None = None) -> int:
-    """Show how one request was billed, what was saved in it, and what its cache was expected to do.
+def show(request: str, /, *, json: Switch = False, csv: Switch = False, state_dir: Path | None = None) -> int:
+    """Show the whole arithmetic of one request.
+
+    How it was billed, what was saved in it, and what its provider's cache was expected to do.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ def _bill(row: StoredRequest, state_dir: Path | None) -> tuple[tuple[Line, ...] 
         return None, "a stored answer was given again, and no provider asked"
     if row.usage_basis != "provider":
         return None, "the provider reported no usage"
+    if row.price_id is None and row.usage.output is None:
+        return None, "the reply broke off before its output was told"
     if row.price_id is None:
         return None, "no price was known for all that was used"
     settings = running_settings(state_dir)

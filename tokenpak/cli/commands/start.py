@@ -3,11 +3,8 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from tokenpak.cli.options import running_settings, wanted_settings
+from tokenpak.cli.options import Repeated, running_settings, wanted_settings
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
@@ -23,12 +20,12 @@ def start(
     port: int | None = None,
     state_dir: Path | None = None,
     config: Path | None = None,
-    upstream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    upstream: Repeated = (),
     drain: float | None = None,
 ) -> int:
-    """Start TokenPak in the background and wait until it accepts traffic.
+    """Start TokenPak in the background.
 
-    Takes the options of `tokenpak serve`. Does nothing when it runs already. Without options, what `tokenpakctl install`
+    Waits until it accepts traffic. Takes the options of `tokenpak serve`. Does nothing when it runs already. Without options, what `tokenpakctl install`
     has installed is started as the service it is.
 
     Parameters

@@ -3,13 +3,12 @@
 import sys
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from cyclopts import Parameter
 
 from tokenpak import __version__
-from tokenpak.cli.options import running_settings
+from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.screen import Limits, Process, Status, in_words
 from tokenpak.config.paths import Paths
 from tokenpak.config.settings import Settings
@@ -28,8 +27,11 @@ CONTROL_S = 5.0
 Tree = Literal["running", "stopping"]
 
 
-def status(*, state_dir: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Show what runs, on one screen. Exit code: 0 ready, 1 degraded (requests go on), 2 starting, 3 stopped, 4 draining.
+def status(*, state_dir: Path | None = None, json: Switch = False) -> int:
+    """Show what runs, and what is wrong.
+
+    On one screen: each process, requests under way and of today, what waits and what was lost, and why it is degraded, with
+    what to do. Works when nothing runs.
 
     Parameters
     ----------

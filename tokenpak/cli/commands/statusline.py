@@ -17,9 +17,9 @@ from tokenpak.telemetry.glance import Figures, NoFigures, glance, last_midnight_
 MOST_BYTES = 1 << 20
 PATIENCE_S = 0.2
 """How long whoever calls may take to say something on standard input."""
-USAGE = """tokenpak statusline [--json | --csv] [--state-dir DIR]
+USAGE = """Usage: tokenpak statusline [--json | --csv] [--state-dir DIR]
 
-One line about this session and today, for the status line of an agent. Reads what Claude Code says on standard input
+Print one line for an agent's status line: this session and today. Reads what Claude Code says on standard input
 (session_id), if it says anything. In Claude Code's settings:
 
   "statusLine": {"type": "command", "command": "tokenpak statusline"}
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def statusline() -> int:
-    """Print one line about this session and today, for the status line of an agent (--json, --csv, --state-dir DIR)."""
+    """Print one line for an agent's status line."""
     return main(sys.argv[2:])
 
 
@@ -61,7 +61,7 @@ def _shown(session: Figures | None, today: Figures, arguments: list[str]) -> str
 def _words(name: str, figures: Figures) -> str:
     parts = [name if figures.nanos is None else f"{name} {_dollars(figures.nanos)}", f"{figures.requests:,} requests"]
     if figures.unpriced:
-        parts.append(f"{figures.unpriced:,} without a price")
+        parts.append(f"{figures.unpriced:,} without a cost")
     if figures.tokens and figures.read is not None:
         parts.append(f"{figures.read / figures.tokens:.0%} of input from cache")
     if figures.saved_nanos is not None:

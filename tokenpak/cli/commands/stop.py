@@ -19,7 +19,9 @@ POLL_S = 0.05
 
 
 def stop(*, state_dir: Path | None = None) -> int:
-    """Stop TokenPak: open requests may end, new ones are not taken. Waits until it has ended.
+    """Stop it; open requests may end first.
+
+    New ones are not taken. Waits until it has ended; clients that are still pointed at it get no answer until it is started.
 
     Parameters
     ----------

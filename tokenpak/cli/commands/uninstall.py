@@ -7,13 +7,11 @@ write by hand, and the rest goes on: half an uninstallation that stops at the fi
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
 from tokenpak.cli.commands.stop import end
-from tokenpak.cli.options import running_settings
+from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.sheet import as_json
 from tokenpak.config.paths import default_config_file, default_state_dir, paths_for
 from tokenpak.config.settings import ConfigError, Settings
@@ -21,7 +19,7 @@ from tokenpak.control import stop_times
 from tokenpak.control.farewell import LongSession, long_sessions
 from tokenpak.control.install import is_installed, remove_service
 from tokenpak.control.instance import instance_pid
-from tokenpak.control.purge import NotOurs, refuse_strangers
+from tokenpak.control.purge import NotOurs, refuse_strangers, remove_empty_above
 from tokenpak.control.purge import purge as remove_state
 from tokenpak.control.service_owner import OwnerRefused, owner_here
 from tokenpak.integrations import undo_all
@@ -45,14 +43,14 @@ class Told(msgspec.Struct, frozen=True):
 
 def uninstall(
     *,
-    purge: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    purge: Switch = False,
+    json: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
-    """Give every client its own settings back, stop TokenPak, and remove the service.
+    """Remove the service, and give every client its settings back.
 
-    First names the sessions of the last day whose whole text may not fit their model's window without TokenPak: end or
-    compact them. Exit code 1 if something could not be done; it says what, and what to do by hand.
+    Clients first, so that none is left calling a port nobody serves. Before that it names the sessions of the last day whose whole text may not fit their model's window without TokenPak: end or
+    compact them.
 
     Parameters
     ----------
@@ -134,6 +132,7 @@ def _purge(settings: Settings, left: tuple[str, ...]) -> tuple[str | None, tuple
         remove_state(settings.paths)
     except (NotOurs, OSError) as error:
         return None, (f"what it kept is still there: {error}",)
+    remove_empty_above(settings.paths.state, Path.home())
     return settings.state_dir, ()
 
 

@@ -20,6 +20,7 @@ from tokenpak.cli.commands.compress import FormatName, contents, guessed
 from tokenpak.cli.demonstration.client import encoded
 from tokenpak.cli.demonstration.replay import Recording, anthropic_body, chat_body
 from tokenpak.cli.model import KEY_VARIABLES, Model, ModelError
+from tokenpak.cli.options import Switch
 from tokenpak.cli.render import table
 from tokenpak.core.agreement import Interval, Pair, compared, is_right
 from tokenpak.core.asking import CannotBeAsked, asked
@@ -81,6 +82,7 @@ class Wanted(NamedTuple):
 
 def verify_meaning(
     body: Path,
+    /,
     *,
     upstream: str,
     key_variable: str | None = None,
@@ -90,12 +92,12 @@ def verify_meaning(
     seed: int = 1,
     answer_tokens: Annotated[int, Parameter(validator=Number(gte=16))] = 256,
     floor: int = FLOOR_TOKENS,
-    yes: Annotated[bool, Parameter(negative="")] = False,
-    show: Annotated[bool, Parameter(negative="")] = False,
+    yes: Switch = False,
+    show: Switch = False,
 ) -> int:
-    """Ask a model about text that markers stand for, with your own key, on the original and the compressed request.
+    """Ask a model, with your key, about text that markers stand for.
 
-    Prints what it would send and sends nothing unless told --yes. Reports both scores with intervals of 95 %, their
+    Each question is asked twice: on the original and on the compressed request. Prints what it would send and sends nothing unless told --yes. Reports both scores with intervals of 95 %, their
     paired difference, and what that does not prove.
 
     Parameters

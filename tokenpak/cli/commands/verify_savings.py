@@ -28,8 +28,8 @@ from tokenpak.cli.estimate.pairs import Pair
 from tokenpak.cli.estimate.replay import Means
 from tokenpak.cli.estimate.turns import Turn
 from tokenpak.cli.model import KEY_VARIABLES, Model, ModelError
-from tokenpak.cli.options import wanted_settings
-from tokenpak.cli.sheet import Switch, as_json, grid, number
+from tokenpak.cli.options import Switch, wanted_settings
+from tokenpak.cli.sheet import as_json, grid, number
 from tokenpak.config.prices import load
 from tokenpak.config.settings import ConfigError
 from tokenpak.core.body import Unreadable
@@ -97,21 +97,22 @@ class Wanted(NamedTuple):
 
 def verify_savings(
     path: Path | None = None,
+    /,
     *,
-    body: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    body: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     provider: Provider | None = None,
     upstream: str | None = None,
     key_variable: str | None = None,
-    model: str = "",
+    model: Annotated[str, Parameter(show_default=False)] = "",
     most: Annotated[int, Parameter(validator=Number(gte=FORMS))] = 20,
     seed: int = 1,
-    yes: Annotated[bool, Parameter(negative="")] = False,
+    yes: Switch = False,
     json: Switch = False,
     config: Path | None = None,
 ) -> int:
-    """Count what was saved with the provider's own token count, with your key, and report the estimator's error.
+    """Count what was saved with the provider's own free count, with your key.
 
-    Prints what it would send, and sends nothing without a yes.
+    Each request is counted as it was and as it is sent, and the estimator's error is reported. Prints what it would send, and sends nothing without a yes.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from tokenpak.config.paths import PathError, Paths, default_config_file, prepare
 from tokenpak.config.settings import ConfigError, load
 from tokenpak.services.tokens import O200K, find_vocabulary, search_path
 
-app = App(name="vocabulary", help="Show or fetch the vocabulary that tokens are counted with.")
+app = App(name="vocabulary", help="Find or fetch the tokenizer's vocabulary.")
 
 
 @app.default
@@ -24,7 +24,7 @@ def vocabulary(*, state_dir: Path | None = None, config: Path | None = None) -> 
     Parameters
     ----------
     state_dir
-        State directory of the instance; its `vocabulary` directory is searched first.
+        State directory of the instance; its `vocabulary` directory is searched first. Default: the user's state directory.
     config
         Configuration file that names the state directory.
 
@@ -49,7 +49,7 @@ def fetch(*, state_dir: Path | None = None, config: Path | None = None) -> int:
     Parameters
     ----------
     state_dir
-        State directory of the instance; the file goes into its `vocabulary` directory.
+        State directory of the instance; the file goes into its `vocabulary` directory. Default: the user's state directory.
     config
         Configuration file that names the state directory.
 

@@ -14,7 +14,8 @@ import msgspec
 
 from tokenpak.cli import sheet
 from tokenpak.cli.commands.requests import cells
-from tokenpak.cli.sheet import NANO, Form, Switch, as_csv, money
+from tokenpak.cli.options import Switch
+from tokenpak.cli.sheet import NANO, Form, as_csv, money
 from tokenpak.telemetry import reports
 from tokenpak.telemetry.queries import Reader, StoredRequest
 
@@ -46,7 +47,9 @@ class Ending:
 
 
 def watch(*, json: Switch = False, csv: Switch = False, state_dir: Path | None = None) -> int:
-    """Show requests as they end, until Ctrl-C.
+    """Show requests as they end.
+
+    Until Ctrl-C. On a terminal the last line tells of today.
 
     Parameters
     ----------
@@ -95,7 +98,7 @@ def _today(reader: Reader, now_ns: int) -> str:
     (cost,) = reports.costs(reader, reports.midnight_ns(now_ns), None) or (None,)
     if cost is None:
         return "today: no request yet"
-    without = f", {cost.unpriced:,} without a price" if cost.unpriced else ""
+    without = f", {cost.unpriced:,} without a cost" if cost.unpriced else ""
     return f"today: {cost.requests:,} requests, {money(cost.nanos)}{without}"
 
 
