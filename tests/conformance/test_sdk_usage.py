@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from chunking import chunked
 
@@ -25,6 +26,8 @@ def compare(ours: Exchange, longest: int) -> None:
         assert seen.error or ours.status >= 400
         return
     assert seen.error is None
+    if seen.truncated and seen.usage.output is None:  # the SDK holds what had been made so far
+        usage = msgspec.structs.replace(usage, output=None, reasoning=None)
     assert (Usage() if seen.basis == "estimate" else seen.usage) == usage
     assert seen.web_searches == searches
 

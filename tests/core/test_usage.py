@@ -288,6 +288,14 @@ def test_a_stream_cut_before_its_end_is_known_as_cut(name):
     assert not whole or min(whole) > len(body) * 0.6
 
 
+def test_the_output_of_a_stream_that_was_cut_is_not_what_had_been_told_of_it():
+    """`message_start` tells of the first token or two; the cumulative count comes with the reason to stop."""
+    delta = ANTHROPIC.index(b"event: message_delta")
+    cut, over = (observe("messages sse", [ANTHROPIC[:at]]) for at in (delta, ANTHROPIC.index(b"event: message_stop")))
+    assert (cut.usage, cut.basis, cut.truncated) == (Usage(uncached=5, cache_read=9), "provider", True)
+    assert (over.usage, over.truncated) == (FULL, True)
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name.endswith("json") and not name.endswith("ndjson")])
 def test_a_document_cut_anywhere_is_known_as_cut(name):
     body = CASES[name][3]
@@ -306,7 +314,7 @@ def test_an_error_in_a_stream_ends_it():
     assert (seen.error, seen.truncated, seen.usage) == (
         "overloaded_error",
         False,
-        Usage(uncached=5, cache_read=9, output=1),
+        Usage(uncached=5, cache_read=9),
     )
 
 

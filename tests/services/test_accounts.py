@@ -127,6 +127,19 @@ def test_a_stream_cut_before_its_usage_keeps_the_estimate_of_what_was_removed(la
     assert lab.settle(opened, Usage(), basis=None, error="overloaded_error").savings == ()  # billed to nobody
 
 
+def test_a_reply_that_broke_off_has_no_cost_and_all_that_is_about_its_input():
+    def settled(usage, *, truncated):
+        lab = Lab()
+        lab.send(turn(1))
+        return lab.settle(lab.open(turn(2)), usage, truncated=truncated)
+
+    whole, cut = settled(Usage(99, 5000, output=7), truncated=False), settled(Usage(99, 5000), truncated=True)
+    assert whole.cost_nanos
+    assert (cut.cost_nanos, cut.price_id) == (None, None)
+    assert (cut.savings, cut.expected, cut.cache_origin) == (whole.savings, whole.expected, whole.cache_origin)
+    assert cut.savings
+
+
 def test_nothing_known_of_a_request_leaves_a_hit_unclassified(lab):
     settle = lab.accounts.settle
     assert settle(None, "anthropic", MODEL, Observation()) == Account()

@@ -5,6 +5,9 @@ counts only if it is what it should be, the last value given wins field by field
 A reader keeps counts under its own names, taken from the reply by a table of paths; only at the end does it turn them
 into disjoint classes.
 
+Several providers tell the output so far with every piece, or with the first. Of a reply that was cut off that is not what
+was made and billed: its output stays None, whatever is known of its input.
+
 Where a reply told no usage at all, the words that passed are all there is to go by: its output is then estimated, and
 the basis says so. An estimate stands alone; it never fills a gap in what a provider told.
 """
@@ -106,8 +109,15 @@ class Reading(ABC):
                 return Usage(uncached=self.answered)
             case "estimate":
                 return Usage(output=-(-self.word_bytes // WORD_BYTES_PER_TOKEN))
-            case _:
+            case _ if self.is_over:
                 return self.classes()
+            case _:
+                return msgspec.structs.replace(self.classes(), output=None, reasoning=None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the model came to an end, so that its output is what was made, and not what had been made so far."""
+        return self.stop_reason is not None or (self.finished and self.error is None)
 
     def basis(self) -> Basis | None:
         """Where `usage` is from; None when no count was told and no words passed."""
