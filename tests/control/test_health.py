@@ -118,11 +118,12 @@ def test_a_front_that_says_something_else_is_ready_but_degraded(settings, front,
 def test_everything_in_one_place(settings, front, writer):
     (settings.paths.journal / "a").write_bytes(b"x" * 10)
     settings.paths.database.write_bytes(b"y" * 20)
+    settings.paths.database.with_name("tokenpak.db-wal").write_bytes(b"z" * 5)  # the newest rows
     found = collect(settings)
     assert found.ready
     assert found.front["pool"]["asked"] == 7
     assert found.writer == {"committed": 5}
-    assert (found.journal.segments, found.journal.size_bytes, found.store_bytes) == (1, 10, 20)
+    assert (found.journal.segments, found.journal.size_bytes, found.store_bytes) == (1, 10, 25)
     assert found.processes is None
     assert [reason.split(":")[0] for reason in found.degraded] == ["no numbers from supervisord"]
 

@@ -117,7 +117,7 @@ def collect(settings: Settings) -> Statistics:
         front=front,
         writer=writer,
         journal=_journal(paths),
-        store_bytes=_size(paths.database),
+        store_bytes=sum(map(_size, (paths.database, paths.database.with_name(f"{paths.database.name}-wal")))),
         degraded=tuple(gaps),
     )
 

@@ -3,13 +3,16 @@
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from tokenpak.cli import sheet
 from tokenpak.cli.options import Switch
 from tokenpak.cli.sheet import NANO, UNKNOWN, Sheet, grid, money, number
 from tokenpak.core.cost import INPUT, tokens_of
+from tokenpak.ipc.events import CloseState
 from tokenpak.telemetry.queries import Filter, StoredRequest
 
+State = Literal[CloseState, "open"]
 RECENT = 20
 HEAD = ("TIME", "REQUEST", "CLIENT", "MODEL", "STATE", "STATUS", "INPUT", "READ", "OUTPUT", "COST", "SAVED", "MISS")
 
@@ -22,7 +25,7 @@ def requests(
     model: str | None = None,
     project: str | None = None,
     session: str | None = None,
-    state: str | None = None,
+    state: State | None = None,
     json: Switch = False,
     csv: Switch = False,
     state_dir: Path | None = None,
@@ -46,7 +49,7 @@ def requests(
     session
         Only of this session.
     state
-        Only in this state: done, refused, client_gone, upstream_failed, interrupted or open.
+        Only those that ended so, or are open.
     json
         Print them as JSON.
     csv
