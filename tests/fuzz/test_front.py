@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+import trio.testing
 import wire
 
 from tests.fuzz import duel
 from tests.fuzz.duel import Outcome, Told, judged
+from tests.fuzz.mutator import Hostile
 from tests.journeys.service import eventually, service
 from tokenpak.config.paths import paths_for
 
@@ -136,3 +138,21 @@ def test_a_hundred_thousand_hostile_requests(tmp_path):
 )
 def test_what_is_wrong(reach, front, direct, is_wrong):
     assert (judged(reach, front, direct)[1] is not None) == is_wrong
+
+
+async def test_the_patience_is_that_of_the_case_however_long_one_look_at_the_network_takes(monkeypatch):
+    monkeypatch.setattr(wire, "PATIENCE_S", 0)
+
+    async def answer(peer, number):
+        await peer.stream.receive_some(65536)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await peer.send(b"HTTP/1.1 299 Late\r\nContent-Length: 2\r\n\r\n")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await peer.send(b"ok")
+
+    case = Hostile(PLAIN % (len(BODY), BODY), b"POST", "nothing")
+    async with wire.provider(answer) as provider:
+        assert await duel.told(provider.port, case, whole=True) == Told(299)
+        monkeypatch.setattr(duel, "PATIENCE_S", 0)
+        with pytest.raises(trio.TooSlowError):
+            await duel.told(provider.port, case, whole=True)

@@ -44,6 +44,13 @@ async def test_head_passes_as_written(front):
     assert front.seen[0]["state"]["target"] == b"/a//b?x"
 
 
+@pytest.mark.parametrize("method", ["get", "Post", "head", "connect"])
+async def test_a_method_means_what_is_written(front, method):
+    await front.send(request(f"{method} / HTTP/1.1"))
+    assert (await front.message()).body == method.encode()
+    assert front.seen[0]["method"] == method
+
+
 async def test_an_empty_query_is_kept(front):
     await front.send(request("GET /a? HTTP/1.1"))
     await front.message()
@@ -178,3 +185,75 @@ async def test_http_1_0_without_a_host(front):
     reply = await front.message()
     assert (reply.status, reply.body) == (299, b"GET")
     assert await front.ended() == "fin"
+
+
+# Behind a last request
+
+
+BEHIND = [b"\r\n", b'{"model":"m"}', b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n", b"x" * 300_000]
+LAST = {
+    "close": request("POST /1 HTTP/1.1", "Connection: close", "Content-Length: 2") + b"{}",
+    "close and upgrade": request("POST /1 HTTP/1.1", "Connection: close", "Upgrade: h2c"),
+    "HTTP/1.0": b"POST /1 HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("behind", BEHIND, ids=["empty line", "body without a length", "request", "much"])
+@pytest.mark.parametrize("last", LAST.values(), ids=LAST)
+async def test_what_comes_behind_a_last_request_takes_nothing_from_its_answer(front, last, behind, apart):
+    await send_in(front, [last, behind] if apart else [last + behind])
+    reply = await front.message()
+    assert (reply.status, reply.body) == (299, b"POST")
+    assert await front.ended() == "fin"
+    assert len(front.seen) == 1
+
+
+# Many chunks
+
+
+async def delivered(nursery, data):
+    """The body's pieces as the application gets them."""
+    pieces = []
+
+    async def app(scope, receive, send):
+        while (event := await receive())["more_body"]:
+            pieces.append(event["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    (socket,) = await nursery.start(Server(app, configuration("127.0.0.1:0", 60, 65536)).run)
+    client = await wire.connect(socket.getsockname()[1])
+    await client.send(data)
+    assert (await client.message()).status == 200
+    await client.close()
+    return pieces
+
+
+async def test_chunks_that_came_together_are_handed_on_together(nursery):
+    chunks = b"".join(b"1\r\n%c\r\n" % (65 + number % 26) for number in range(2000))
+    data = request("POST / HTTP/1.1", "Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n"
+    pieces = await delivered(nursery, data)
+    assert b"".join(pieces) == bytes(65 + number % 26 for number in range(2000))
+    assert max(map(len, pieces)) <= module.PIECES
+    assert len(pieces) < 20
+
+
+async def test_a_chunk_does_not_wait_for_the_next(nursery):
+    first = trio.Event()
+
+    async def app(scope, receive, send):
+        assert (await receive())["body"] == b"one"
+        first.set()
+        assert (await receive())["body"] == b"two"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    (socket,) = await nursery.start(Server(app, configuration("127.0.0.1:0", 60, 65536)).run)
+    client = await wire.connect(socket.getsockname()[1])
+    await client.send(request("POST / HTTP/1.1", "Transfer-Encoding: chunked") + b"3\r\none\r\n")
+    with trio.fail_after(2):
+        await first.wait()
+    await client.send(b"3\r\ntwo\r\n0\r\n\r\n")
+    assert (await client.message()).status == 200
+    await client.close()

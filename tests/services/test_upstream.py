@@ -18,7 +18,8 @@ def request(url, body=b"{}", method="POST", headers=(), target=b"/v1/x", **exten
     size = 2 if isinstance(body, Trickle) else len(body)
     lines = [(b"Host", b"h"), *headers, (b"Content-Length", b"%d" % size)]
     stream = body if isinstance(body, Trickle) else Whole(body)
-    return httpx.Request(method, url, headers=lines, stream=stream, extensions={"target": target, **extensions})
+    as_came = {"method": method.encode(), "target": target, **extensions}
+    return httpx.Request(method, url, headers=lines, stream=stream, extensions=as_came)
 
 
 @pytest.fixture
@@ -74,6 +75,24 @@ async def test_request_and_response_pass_as_given(upstream):
     assert seen[0].body == b"{}"
     assert (response.status_code, response.extensions["reason_phrase"]) == (299, b"Very Odd")
     assert response.headers.raw == [(b"X-A", b"1"), (b"x-a", b"2"), (b"Content-Length", b"2"), (b"Empty", b"")]
+
+
+@pytest.mark.parametrize("method", ["get", "Post", "head", "connect", "M-SEARCH"])
+async def test_a_method_is_not_written_another_way(upstream, method):
+    """And is no `HEAD` or `CONNECT` where it is not written so: what it is answered with has a body, and opens nothing."""
+    seen = []
+
+    async def answer(peer, number):
+        while True:
+            seen.append(await peer.message())
+            await peer.send(OK)
+
+    async with wire.provider(answer) as provider:
+        for _ in range(2):
+            response = await upstream.handle_async_request(request(provider.url, method=method))
+            assert await body_of(response) == b"ok"
+    assert [message.start for message in seen] == [f"{method} /v1/x HTTP/1.1".encode()] * 2
+    assert upstream.statistics().reused == 1
 
 
 async def test_the_last_connection_given_back_serves_next(upstream):

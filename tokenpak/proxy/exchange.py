@@ -186,7 +186,8 @@ class Exchange:
         target = base.prefix + route.upstream_path + self._query
         stream = self._body.upload() if body is None else Whole(body)
         self.course.size_out = None if body is None else len(body)
-        request = httpx.Request(self._method, base.url, headers=lines, stream=stream, extensions={"target": target})
+        as_came = {"method": self._method.encode("ascii"), "target": target}
+        request = httpx.Request(self._method, base.url, headers=lines, stream=stream, extensions=as_came)
         self.course.sent_at = trio.current_time()
         response = await self._room.upstream.handle_async_request(request)
         self.course.head_at = trio.current_time()

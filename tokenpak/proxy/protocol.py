@@ -10,6 +10,10 @@ Hypercorn parses with h11 and runs the ASGI state machine; this class changes wh
   that leaves. Here the reader goes on reading and is told when to look again.
 - An answer may be over before its request is. The rest of the request is then read and let go for a while, since closing
   on unread data would reset the connection and take the answer away from the client.
+- A client may cut its body into thousands of chunks. Those that came together are handed on together, so that a request
+  costs what its size does, not the number of its chunks: each piece handed on is a turn of the loop, and all take turns.
+- What comes behind a request that says `connection: close`, or speaks HTTP/1.0, is no request and not looked at (RFC 9112
+  section 9.6). h11 would call it an error, in place of the answer or in the middle of it.
 - While the process drains every response says `connection: close`.
 - A head is measured whole, however it arrives, and a request whose end two readers could see in two places is refused
   rather than read one way (RFC 9112 section 6.3): what is behind such an end would be a request that nobody sent.
@@ -33,6 +37,9 @@ from tokenpak.proxy import refuse
 
 REST_S = 5.0
 """How long the rest of a request may take whose answer is already given."""
+
+PIECES = 256
+"""Chunks of a body that are handed on as one, at most; a few milliseconds of work."""
 
 VERSIONS = (b"1.1", b"1.0")
 
@@ -95,6 +102,11 @@ class Protocol(H11Protocol):
         """Whether the client knows the end of a response by the end of the connection alone."""
         return self.http.their_http_version == b"1.0"
 
+    @property
+    def _said_close(self) -> bool:
+        """Whether the client has sent its last request whole."""
+        return self.http.their_state is h11.MUST_CLOSE
+
     async def go_on(self) -> None:
         """Take up what was read ahead."""
         self.is_ahead = False
@@ -103,6 +115,8 @@ class Protocol(H11Protocol):
     async def handle(self, event: RawData | Closed) -> None:  # type: ignore[override]  # the events that there are
         if isinstance(event, Closed):
             self._end_rest()
+        elif event.data and self._said_close:
+            return
         await super().handle(event)
 
     async def stream_send(self, event: StreamEvent) -> None:
@@ -119,7 +133,8 @@ class Protocol(H11Protocol):
             await super().stream_send(event)
 
     async def _handle_events(self) -> None:
-        while True:
+        pieces: list[bytes] = []
+        while not self._said_close:
             if self.http.they_are_waiting_for_100_continue:
                 await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
             try:
@@ -127,6 +142,11 @@ class Protocol(H11Protocol):
             except h11.RemoteProtocolError as error:
                 await self.reject(error.error_status_hint)
                 return
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+            if pieces and (len(pieces) == PIECES or not isinstance(event, h11.Data)):
+                await self._hand_on(pieces)
+                pieces = []
             self.is_ahead = event is h11.PAUSED
             if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
                 return
@@ -140,15 +160,15 @@ class Protocol(H11Protocol):
                 return
             await self.send(Updated(idle=False))
             await self._create_stream(event)
-            return
-        if isinstance(event, h11.EndOfMessage):
+        elif isinstance(event, h11.EndOfMessage):
             self._end_rest()
+            if self.stream is not None:
+                await self.stream.handle(EndBody(stream_id=STREAM_ID))
+
+    async def _hand_on(self, pieces: list[bytes]) -> None:
         if self.stream is None:  # answered already; the rest of the request is let go
             return
-        if isinstance(event, h11.Data):
-            await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            await self.stream.handle(EndBody(stream_id=STREAM_ID))
+        await self.stream.handle(Body(stream_id=STREAM_ID, data=pieces[0] if len(pieces) == 1 else b"".join(pieces)))
 
     async def _create_stream(self, request: h11.Request) -> None:
         stream = HTTPStream(

@@ -1,8 +1,9 @@
 """Connections to providers: an httpx transport over a small stack of httpcore connections for each origin.
 
 There is no client above it: no cookies, no redirects, no proxy variables, no header of ours. A request's lines, its
-target (extension `target`, raw bytes) and its body leave as they were given. The stack is last in, first out: the
-warmest connection serves next and the coldest ones expire, so choosing one costs the same whatever the load.
+method and target (extensions `method` and `target`, raw bytes: httpx would write both its own way) and its body leave as
+they were given. The stack is last in, first out: the warmest connection serves next and the coldest ones expire, so
+choosing one costs the same whatever the load.
 
 The difficulty is the connection that died while it lay idle. It shows only when the request has been written, and a
 request must not reach a provider twice. It is sent again, once and on a fresh connection, exactly when all of these
@@ -167,7 +168,8 @@ class Upstream(httpx.AsyncBaseTransport):
     def _translated(self, request: httpx.Request) -> httpcore.Request:
         url = request.url
         return httpcore.Request(
-            request.method,
+            # methods are case-sensitive (RFC 9110 section 9.1), and httpx knows capitals only
+            request.extensions.get("method", request.method),
             httpcore.URL(
                 scheme=url.raw_scheme,
                 host=url.raw_host,
