@@ -50,7 +50,7 @@ def test_an_answer_of_another_instance(house):
 
 
 def test_a_server_of_somebody_else_is_not_asked(house, monkeypatch):
-    monkeypatch.setattr("tokenpak.integrations.verify.answer", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr("tokenpak.integrations.verify.answer_of", lambda *_: pytest.fail("asked"))
     house.put("aider", "openai-api-base: https://gateway.corp/v1\n")
     found = verdict(house, "aider", ROOT)
     assert not found.well

@@ -6,7 +6,6 @@ error says where, which model and what to do; a file that cannot be used is left
 was promised until a day is no price the day after. Nothing here uses the network.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -17,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from tokenpak.config import whole_file
 from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.paths import Paths
 from tokenpak.config.rules import Unusable, meant
@@ -197,10 +197,10 @@ def install(raw: bytes, paths: Paths) -> TableFile:
         )
     target, kept = paths.prices, _kept(paths.prices)
     if target.exists():
-        _write(target.read_bytes(), kept)
+        whole_file.put(kept, target.read_bytes())
     else:
         kept.unlink(missing_ok=True)
-    _write(raw, target)
+    whole_file.put(target, raw)
     return file
 
 
@@ -296,15 +296,3 @@ def _check_day(what: str, value: object) -> str:
 
 def _kept(file: Path) -> Path:
     return file.with_name(file.name + ".bak")
-
-
-def _write(raw: bytes, target: Path) -> None:
-    """Replace a file in one step; readable by the user alone."""
-    scratch = target.with_name(target.name + ".new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(target)

@@ -6,7 +6,6 @@ remedy. Child processes never read the file or the variables again: the launcher
 """
 
 import ipaddress
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import budgets, keys, prices, redaction, rules, tokens
+from tokenpak.config import budgets, keys, prices, redaction, rules, tokens, whole_file
 from tokenpak.config.keys import MIB
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
 from tokenpak.core.patch import FLOOR_TOKENS
@@ -142,12 +141,7 @@ def load(config_file: Path | None, environ: Mapping[str, str], overrides: Mappin
 
 def write_settings(settings: Settings) -> None:
     """Put the settings where child processes read them; readable by the user alone, replaced in one step."""
-    target = settings.paths.settings_file
-    scratch = target.with_suffix(".json.new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(settings))
-    scratch.replace(target)
+    whole_file.put(settings.paths.settings_file, msgspec.json.encode(settings))
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

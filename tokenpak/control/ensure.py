@@ -4,7 +4,6 @@ A client that is pointed at a port nobody serves is broken until somebody finds 
 the port, start what is missing in the most lasting way this machine has, and come back only when requests are carried.
 """
 
-import http.client
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tokenpak.control.install import CannotInstall, Plan, carry_out, plan_instal
 from tokenpak.control.instance import holder_of, instance_pid, is_open
 from tokenpak.control.serve_command import config_file, serve_command
 from tokenpak.control.service_owner import Owner, OwnerRefused, owner_here
+from tokenpak.ipc.probe import answer_of
 
 ASK_S = 2.0
 POLL_S = 0.1
@@ -59,20 +59,7 @@ def ensure_serving(settings: Settings, *, start: bool) -> Ensured:
 
 def serves(host: str, port: int, timeout_s: float = ASK_S) -> bool:
     """Whether TokenPak at this address accepts new requests."""
-    return answer_of(host, port, "/readyz", timeout_s) == (HTTPStatus.OK, READY)
-
-
-def answer_of(host: str, port: int, path: str, timeout_s: float = ASK_S) -> tuple[int, bytes] | None:
-    """Status and the first bytes of the answer to one GET; None where nobody answers in HTTP."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
-    try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.status, response.read(64)
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    return answer_of(f"http://{host}:{port}", "/readyz", timeout_s) == (HTTPStatus.OK, READY)
 
 
 def await_instance(settings: Settings, failing: Callable[[], bool]) -> Settings | None:
@@ -99,7 +86,9 @@ def _refuse_elsewhere(settings: Settings) -> None:
         )
     if holders(settings.paths):  # processes of ours, coming or going, have the port or wait for it
         return
-    if is_open(settings.host, settings.port, ASK_S) and answer_of(settings.host, settings.port, "/livez") != (
+    if is_open(settings.host, settings.port, ASK_S) and answer_of(
+        f"http://{settings.host}:{settings.port}", "/livez", ASK_S
+    ) != (
         200,
         READY,
     ):

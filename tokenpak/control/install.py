@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tokenpak.config import whole_file
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import Settings
 from tokenpak.control.instance import instance_pid
@@ -64,7 +65,8 @@ def carry_out(plan: Plan, settings: Settings) -> bool:
         )
     prepare(settings.paths)  # a hardened unit can write to what is there, and only there
     if plan.change != "unchanged":
-        write_whole(plan.file, plan.text)
+        plan.file.parent.mkdir(parents=True, exist_ok=True)
+        whole_file.put(plan.file, plan.text.encode(), mode=0o644)
     if plan.change != "unchanged" or not owner.enabled():
         owner.enable()
     if _runs_outside(settings, owner):
@@ -95,14 +97,6 @@ def remove_service(owner: Owner, stop_s: float) -> bool:
     owner.forget()
     remove_empty_above(owner.file, Path.home())
     return True
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file in one step; its directory is made if need be."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.{os.getpid()}.new")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(file)
 
 
 def _change(file: Path, text: str) -> Change:

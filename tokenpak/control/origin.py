@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tokenpak.config import whole_file
 from tokenpak.config.paths import Paths
 from tokenpak.config.settings import PREFIX, SETTINGS_VARIABLE, ConfigError, Settings, load
 
@@ -37,11 +38,7 @@ def origin_of(config: Path | None, environ: Mapping[str, str], overrides: Mappin
 
 def write_origin(paths: Paths, origin: Origin) -> None:
     """Keep it, readable by the user alone."""
-    target = _file(paths)
-    scratch = target.with_suffix(".json.new")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(origin))
-    scratch.replace(target)
+    whole_file.put(_file(paths), msgspec.json.encode(origin))
 
 
 def read_origin(paths: Paths) -> Origin:

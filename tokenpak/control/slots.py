@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tokenpak.config import whole_file
 from tokenpak.config.paths import Paths
 from tokenpak.control.claims import number_in_locked
 
@@ -38,11 +39,7 @@ def other_slot(slot: int) -> int:
 
 def activate(paths: Paths, slot: int) -> None:
     """Make `slot` the one that serves, in one step on disk."""
-    scratch = paths.active_slot.with_name(f"active_slot.{os.getpid()}.new")
-    with _private(scratch) as file:
-        file.truncate(0)
-        file.write(f"{slot}\n")
-    scratch.replace(paths.active_slot)
+    whole_file.put(paths.active_slot, f"{slot}\n".encode())
 
 
 @contextlib.contextmanager

@@ -3,15 +3,13 @@
 Nothing is asked of an address that is not on this machine: it belongs to somebody else.
 """
 
-import http.client
-from urllib.parse import urlsplit
-
 import msgspec
 
 from tokenpak.integrations.addresses import is_loopback, origin, same_place
 from tokenpak.integrations.integration import Integration
 from tokenpak.integrations.machine import Machine
 from tokenpak.integrations.overview import Configured, pointed
+from tokenpak.ipc.probe import answer_of
 
 ASK_S = 3.0
 ALIVE = (200, b"ok\n")
@@ -35,22 +33,6 @@ def verify(integration: Integration, machine: Machine, root: str) -> tuple[Verdi
     return tuple(_judged(each, root) for each in found)
 
 
-def answer(url: str) -> tuple[int, bytes] | None:
-    """Status and first bytes of `/livez` at the server of `url`; None where nobody answers in HTTP."""
-    parts = urlsplit(origin(url) or "")
-    https = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if https else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port or None, timeout=ASK_S)
-    try:
-        connection.request("GET", "/livez", headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.status, response.read(64)
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
 def _judged(found: Configured, root: str) -> Verdict:
     well, words = _words(found.url, root, found.client)
     return Verdict(found.client, well, words, found.url, found.where)
@@ -62,7 +44,7 @@ def _words(url: str, root: str, client: str) -> tuple[bool, str]:
         return False, f"it is set to something that is not a URL of its own; {again}"
     if not is_loopback(url) and not same_place(url, root):
         return False, f"it calls {origin(url)}, which is not TokenPak; {again}"
-    found = answer(url)
+    found = answer_of(origin(url) or "", "/livez", ASK_S)
     if found is None:
         return (
             False,

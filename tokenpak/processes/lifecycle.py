@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tokenpak.config import whole_file
 from tokenpak.config.paths import Paths
 from tokenpak.control.claims import Claim, claim
 
@@ -99,7 +100,7 @@ def back_off(paths: Paths, name: str) -> float:
     # of a machine; after a reboot the old values lie in the future and count for nothing.
     lines = "".join(f"{boot:.3f}\n" for boot in [*boots, time.monotonic()][-BOOTS_KEPT:])
     with contextlib.suppress(OSError):
-        _replace(file, lines)
+        whole_file.put(file, lines.encode())
     return pause
 
 
@@ -206,7 +207,7 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def ready(paths: Paths, slot: int) -> None:
     """Say that front slot `slot` accepts connections; the file holds this process's pid."""
-    _replace(paths.ready_file(slot), f"{os.getpid()}\n")
+    whole_file.put(paths.ready_file(slot), f"{os.getpid()}\n".encode())
 
 
 def unready(paths: Paths, slot: int) -> None:
@@ -226,9 +227,3 @@ def release_listener() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-
-
-def _replace(file: Path, text: str) -> None:
-    scratch = file.with_name(f"{file.name}.{os.getpid()}.new")
-    scratch.write_text(text)
-    scratch.replace(file)

@@ -12,6 +12,7 @@ from tokenpak.control.background import BOOT_S, DidNotStart, start_detached
 from tokenpak.control.ensure import await_instance
 from tokenpak.control.install import is_installed
 from tokenpak.control.instance import instance_pid
+from tokenpak.control.serve_command import ServeCommand
 from tokenpak.control.service_owner import Owner, owner_here
 
 
@@ -75,9 +76,10 @@ def _start_service(settings: Settings, owner: Owner) -> int:
 
 def _start(settings: Settings, arguments: list[str]) -> int:
     log = settings.paths.logs / "serve.log"
-    command = [sys.executable, "-P", "-m", "tokenpak.cli.main", "serve", *arguments]
     try:
-        serving = start_detached(command, log, stop_times.service_s(settings.drain_s) + BOOT_S)
+        serving = start_detached(
+            ServeCommand(tuple(arguments), ()).words, log, stop_times.service_s(settings.drain_s) + BOOT_S
+        )
     except DidNotStart as error:
         sys.stderr.write(str(error))
         _tell(f"did not start; see {log}")
