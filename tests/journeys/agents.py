@@ -1,6 +1,7 @@
 """Agents for journeys: small HTTP clients on trio and h11 that notice everything a real client would trip over."""
 
 import json
+import time
 from dataclasses import dataclass, field
 
 import h11
@@ -26,6 +27,20 @@ class Reply:
         return b"event: message_stop" in self.body or b"data: [DONE]" in self.body or b"response.completed" in self.body
 
 
+@dataclass(frozen=True)
+class Break:
+    """A connection that ended in the middle of a request. Times are of `time.monotonic`, which all processes share.
+
+    port: the client's own, None where no connection came about. again: the request was then sent once more, unnoticed.
+    """
+
+    port: int | None
+    opened_at: float
+    at: float
+    again: bool
+    words: str
+
+
 @dataclass
 class Agent:
     """One client with one kept-alive connection; opens a new one when the server closes it between requests."""
@@ -34,7 +49,10 @@ class Agent:
     deadline_s: float = 60.0
     sent: int = 0
     errors: list[str] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
     _stream: trio.SocketStream | None = None
+    _own_port: int | None = None
+    _opened_at: float = 0.0
     _state: h11.Connection | None = None
     _answered: bool = False
 
@@ -60,21 +78,25 @@ class Agent:
                 kept = self._stream is not None
                 try:
                     return await self._exchange(path, raw, lines)
-                except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError):
+                except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as error:
                     # A server may close an idle connection just when it is used again: every HTTP client tries once more
                     # on a new one, as long as nothing of an answer has come.
                     if not kept or self._answered:
                         raise
+                    self._broke(error, again=True)
                     await self.close()
                     self.sent += 1
                     return await self._exchange(path, raw, lines)
         except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError, trio.TooSlowError) as error:
+            self._broke(error, again=False)
             await self.close()
             raise BrokenError(f"{type(error).__name__}: {error}") from error
 
     async def _exchange(self, path: str, raw: bytes, lines: dict[str, str]) -> Reply:
         if self._stream is None or self._state is None:
+            self._own_port, self._opened_at = None, time.monotonic()
             self._stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+            self._own_port = self._stream.socket.getsockname()[1]
             self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         stream, state = self._stream, self._state
         head = state.send(h11.Request(method="POST", target=path, headers=list(lines.items())))
@@ -101,6 +123,10 @@ class Agent:
         else:
             state.start_next_cycle()
         return Reply(status, headers, b"".join(pieces))
+
+    def _broke(self, error: Exception, *, again: bool) -> None:
+        words = f"{type(error).__name__}: {error}"
+        self.breaks.append(Break(self._own_port, self._opened_at, time.monotonic(), again, words))
 
     async def close(self) -> None:
         """Let go of the connection."""

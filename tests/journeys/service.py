@@ -33,11 +33,12 @@ class Program:
     def __init__(self, *arguments: str, log: Path, environ: dict[str, str] | None = None) -> None:
         self._log = log.open("ab")
         self.log = log
+        self.environ = environ or {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tokenpak.cli.main", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={k: v for k, v in os.environ.items() if not k.startswith("TOKENPAK_")} | (environ or {}),
+            env={k: v for k, v in os.environ.items() if not k.startswith("TOKENPAK_")} | self.environ,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -104,9 +105,10 @@ class Service(Program):
         return found
 
     def ctl(self, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """`tokenpakctl` on this instance."""
+        """`tokenpakctl` on this instance, in the world of its processes."""
         return subprocess.run(
             [sys.executable, "-m", "tokenpak.cli.ctl", *arguments, "--state-dir", str(self.state)],
+            env=os.environ | self.environ,
             capture_output=True,
             text=True,
             timeout=within_s,
@@ -122,11 +124,11 @@ class Service(Program):
 class Configured(Service):
     """`tokenpak serve --config`."""
 
-    def __init__(self, state: Path, config: Path) -> None:
+    def __init__(self, state: Path, config: Path, environ: dict[str, str] | None = None) -> None:
         self.state = state
         state.mkdir(exist_ok=True)
         words = ("serve", "--port", "0", "--state-dir", str(state), "--config", str(config))
-        Program.__init__(self, *words, log=state / "serve.err")
+        Program.__init__(self, *words, log=state / "serve.err", environ=environ)
 
 
 @contextlib.contextmanager
@@ -153,10 +155,12 @@ def provider(folder: Path, *options: str) -> Iterator[Program]:
 
 
 @contextlib.contextmanager
-def service(folder: Path, upstream: str, *, drain_s: float = 15.0) -> Iterator[Service]:
+def service(
+    folder: Path, upstream: str, *, drain_s: float = 15.0, environ: dict[str, str] | None = None
+) -> Iterator[Service]:
     """The service in front of one upstream for every provider; nothing of it is left afterwards."""
     upstreams = dict.fromkeys(("anthropic", "openai", "google", "ollama"), upstream)
-    running = Service(folder / "state", upstreams, drain_s=drain_s)
+    running = Service(folder / "state", upstreams, drain_s=drain_s, environ=environ)
     try:
         yield running
     finally:

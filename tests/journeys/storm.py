@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 
 import trio
 
-from tests.journeys.agents import Agent, BrokenError
+from tests.journeys.agents import Agent, Break, BrokenError
 
 
 @dataclass
 class Noticed:
-    """Requests sent, second tries on a closed connection included; how many ended well; the words of each error."""
+    """Requests sent, second tries on a closed connection included; how many ended well; the words of each error.
+
+    breaks: the connections that ended in the middle of a request, those among the errors and those tried again.
+    """
 
     sent: int = 0
     complete: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    breaks: list[Break] = field(default_factory=list)
 
 
 def turns(name: str, bulk_lines: int, count: int) -> list[dict]:
@@ -66,6 +70,7 @@ async def converse(port: int, bodies: list[dict], noticed: Noticed, pause_s: flo
             await trio.sleep(pause_s)
     finally:
         noticed.sent += agent.sent
+        noticed.breaks += agent.breaks
         await agent.close()
 
 

@@ -233,7 +233,7 @@ def _become_supervisord(paths: Paths) -> NoReturn:
             SUPERVISOR_VARIABLE: str(os.getpid()),
             LAUNCHER_VARIABLE: str(launcher),
         }
-        command = (sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(paths.supervisor_conf))
+        command = (sys.executable, "-P", "-m", "tokenpak.processes.supervisord", "-n", "-c", str(paths.supervisor_conf))
         os.execve(sys.executable, command, environ)  # noqa: S606 no shell is the point
     except OSError as error:
         say(f"cannot start supervisord: {error}")
