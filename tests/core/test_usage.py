@@ -296,6 +296,14 @@ def test_the_output_of_a_stream_that_was_cut_is_not_what_had_been_told_of_it():
     assert (over.usage, over.truncated) == (FULL, True)
 
 
+def test_a_stream_whose_end_nobody_knows_is_taken_at_its_word():
+    """As of pictures and transcripts: there is no reason to stop, and no last event that all have."""
+    usage = {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}
+    done = sse({"type": "transcript.text.delta", "delta": "hi"}, {"type": "transcript.text.done", "usage": usage})
+    seen = fed(tap_for("openai", "other", b"text/event-stream", b""), [done])
+    assert (seen.usage, seen.basis, seen.truncated) == (Usage(uncached=14, output=101), "provider", False)
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name.endswith("json") and not name.endswith("ndjson")])
 def test_a_document_cut_anywhere_is_known_as_cut(name):
     body = CASES[name][3]

@@ -179,3 +179,32 @@ def test_a_slot_that_slept_through_two_shortenings_counts_all_and_nothing_twice(
     asleep.settle(mine, 50_000)
     assert asleep.statistics()["budgets"] == made(tmp_path, DAY).statistics()["budgets"]
     assert asleep.statistics()["budgets"][DAY.name] | {"per": ""} == {"per": "", "spent": 0.00025, "held": 0.0}
+
+
+def test_a_slot_that_only_settles_across_the_end_of_a_month_loses_nothing_of_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("tokenpak.services.spend.LONGEST_BYTES", 300)
+    days = Clock(), Clock()
+    old, new = (made(tmp_path, Budget(name="b", per="month", ceiling=10**9), clock=clock) for clock in days)
+    under_way = [old.reserve(spending(f"old{number}")) for number in range(9)]
+    for clock in days:
+        clock.day = "2026-12-01"
+    new.settle(new.reserve(spending("new")), 700_000)
+    for each in under_way:
+        old.settle(each, 1)
+    new.settle(new.reserve(spending("newer")), 300_000)
+    again = made(tmp_path, Budget(name="b", per="month", ceiling=10**9), clock=days[0])
+    for slot in (old, new, again):
+        slot.reserve(spending("look", tokens=0))
+        assert slot.statistics()["budgets"]["b"]["spent"] == 1_000_000 / NANOS
+
+
+def test_a_slot_whose_clock_is_behind_drops_nothing_of_the_next_month(tmp_path, monkeypatch):
+    monkeypatch.setattr("tokenpak.services.spend.LONGEST_BYTES", 300)
+    ahead = Clock()
+    ahead.day = "2026-12-01"
+    limit = Budget(name="b", per="month", ceiling=10**9)
+    behind, other = made(tmp_path, limit), made(tmp_path, limit, clock=ahead)
+    other.settle(other.reserve(spending("new")), 700_000)
+    for number in range(9):
+        behind.settle(behind.reserve(spending(str(number))), 1)
+    assert made(tmp_path, limit, clock=ahead).statistics()["budgets"]["b"]["spent"] == 700_000 / NANOS

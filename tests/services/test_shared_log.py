@@ -253,6 +253,7 @@ def test_a_renewal_that_fails_keeps_the_file_and_is_not_tried_with_every_record(
     assert 1 <= len(tries) <= 12
     assert slot.log.trouble().unsaved == 0
     assert Slot(path).sum == 100
+    assert list(path.parent.iterdir()) == [path]
 
 
 # ---------------------------------------------------------------- disks and locks that refuse
@@ -316,10 +317,39 @@ def test_a_failing_disk_is_survived(path, monkeypatch):
     monkeypatch.setattr(os, "fstat", fails)
     assert slot.look() == 1
     assert slot.say("b").sum == 2
-    assert slot.log.trouble() == (1, 1, "Input/output error")
+    assert slot.log.trouble() == (1, 2, "Input/output error")
     monkeypatch.undo()
     slot.say("c")
     assert Slot(path).names == slot.names == ["a", "b", "c"]
+
+
+def test_what_could_not_be_read_is_not_cut_off(path, monkeypatch):
+    slot, other = Slot(path), Slot(path).say("a")
+
+    def fails(*given):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fails)
+    assert slot.say("b").names == ["b"]
+    monkeypatch.undo()
+    assert slot.log.trouble() == (1, 1, "Input/output error")
+    slot.say("c")
+    assert slot.log.trouble() == (0, 1, "")
+    assert other.look() == Slot(path).sum == slot.sum == 3
+
+
+def test_a_slot_that_cannot_go_on_to_the_next_file_keeps_nobody_from_it(path, monkeypatch):
+    one, two, three, real = Slot(path, 400), Slot(path, 400), Slot(path, 400), os.open
+    one.say(*map(str, range(30)))
+
+    def fails(*given, **named):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "open", fails)
+    two.say("waits")
+    monkeypatch.setattr(os, "open", real)
+    assert three.say("goes on").sum == 31
+    assert three.log.trouble() == (0, 0, "")
 
 
 def test_no_descriptors_for_the_file_that_came_in_its_place(path, monkeypatch):
@@ -330,7 +360,7 @@ def test_no_descriptors_for_the_file_that_came_in_its_place(path, monkeypatch):
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(os, "open", fails)
-    assert two.say("late").log.trouble() == (1, 1, "Too many open files")
+    assert two.say("late").log.trouble() == (1, 2, "Too many open files")
     monkeypatch.setattr(os, "open", real)
     assert two.say("b").sum == one.look() == Slot(path).sum == 32
 

@@ -37,7 +37,7 @@ _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 class Observation(msgspec.Struct, frozen=True):
     """What a tap has seen.
 
-    usage, model, stop_reason: as the provider told them. basis: "provider"; "count" for the answer to a question for a
+    usage, model, stop_reason: as the provider told them; the output of a reply that was cut off is None. basis: "provider"; "count" for the answer to a question for a
     count, whose `usage` was used by nobody; "estimate" where words passed and no usage came (OpenAI's formats): then
     `usage` is an output alone, made from their size; None when nothing was told. beside: tokens billed beside `usage`.
     web_searches: billed by the piece; None where none were told of. echo: marker grammar in the model's words.
@@ -198,7 +198,7 @@ class Tap:
         coded = self._decoder is None or self._decoder.ended
         ended = reading.finished or not self._shape.ends or isinstance(self._framing, Document | None)
         observation = Observation(
-            usage=reading.usage(),
+            usage=self._usage(),
             model=reading.model,
             basis=reading.basis(),
             echo=reading.watch.heard,
@@ -211,3 +211,12 @@ class Tap:
         )
         self._blind, self._framing = True, None
         return observation
+
+    def _usage(self) -> Usage:
+        """As told. Several providers tell the output so far with every piece, or with the first: of a reply that was cut off
+        that is not what was made and billed.
+        """
+        usage = self._reading.usage()
+        if self._reading.basis() != "provider" or self._reading.is_over or not self._shape.ends:
+            return usage
+        return msgspec.structs.replace(usage, output=None, reasoning=None)

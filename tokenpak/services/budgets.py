@@ -105,6 +105,7 @@ class Budgets:
     def settle(self, reservation: Reservation, cost: int | None) -> None:
         """The request has ended. cost: nano-dollars; 0: it was not billed; None: nobody said, so it counts in full."""
         if self._log is not None:
+            self._turned()
             line = Settled(reservation.id, reservation.worst if cost is None else cost)
             self._log.write(lambda: line)
             self._counts["settled"] += 1
@@ -131,13 +132,13 @@ class Budgets:
         return budget.worst_case(priced.prices, spending.tokens, spending.max_tokens) if priced else None
 
     def _turned(self) -> str:
-        """The day; with a new month, everything of the one before is let go."""
+        """The day; with a new month, everything of earlier ones is let go. A clock set back lets nothing go."""
         day = self._today()
         if day[:7] != self._month:
             self._month = day[:7]
-            for key in [key for key in self._purses if not key[1].startswith(self._month)]:
+            for key in [key for key in self._purses if key[1][:7] < self._month]:
                 del self._purses[key]
-            for each in [each for each in self._held.values() if not each.payer.day.startswith(self._month)]:
+            for each in [each for each in self._held.values() if each.payer.day[:7] < self._month]:
                 del self._held[each.id]
         return day
 
@@ -150,7 +151,7 @@ class Budgets:
         """A line of the log, of whichever slot: what it says of money is so."""
         match line:
             case Held(identity, payer, worst):
-                if payer.day.startswith(self._month):
+                if payer.day[:7] >= self._month:
                     self._held[identity] = line
                     self._change(payer, lambda purse, each: budget.reserve(purse, each, worst))
             case Settled(identity, cost):
@@ -159,7 +160,7 @@ class Budgets:
                     before = known.worst
                     self._change(known.payer, lambda purse, each: budget.settle(purse, each, before, cost))
             case Total(payer, cost, unpriced):
-                if payer.day.startswith(self._month):
+                if payer.day[:7] >= self._month:
                     self._change(payer, lambda purse, each: _with_total(purse, each, cost, unpriced))
 
     def _forget(self) -> None:

@@ -69,14 +69,13 @@ class SharedLog(Generic[Record]):
     def write(self, make: Callable[[], Record | None]) -> None:
         """Append the record that `make` gives once all other slots' records are taken in; None: nothing."""
         locked = self._lock()
+        whole = self.follow()
         try:
-            if locked:
-                self.follow()
             record = make()
             if record is not None:
                 self._use.take(record)
                 self._keep(record)
-            if locked and self._backlog:
+            if locked and whole and self._backlog:
                 self._append()
         except OSError as error:  # disk full or gone: what waits in the backlog is counted
             self._note(error)
@@ -84,8 +83,11 @@ class SharedLog(Generic[Record]):
             if locked and self._file is not None:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def follow(self) -> None:
-        """Take in what was appended since the last look; go on in the file that was put in the place of this one."""
+    def follow(self) -> bool:
+        """Take in what was appended since the last look; go on in the file that was put in the place of this one.
+
+        False where the disk fails, and there may be more.
+        """
         try:
             if self._file is None:
                 self._open()
@@ -96,6 +98,8 @@ class SharedLog(Generic[Record]):
         except OSError as error:
             self._unread += self._file is not None
             self._note(error)
+            return False
+        return True
 
     def trouble(self) -> Trouble:
         """What is wrong with the file."""
@@ -175,9 +179,14 @@ class SharedLog(Generic[Record]):
     def _is_locked(self) -> bool:
         """Lock the file, or the one that has come in its place; False where that cannot be had. Raises OSError."""
         assert self._file is not None  # noqa: S101 it is open
-        file = self._file
+        file, stands = self._file, False
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file).st_nlink:
+        try:
+            stands = os.fstat(file).st_nlink > 0
+        finally:
+            if not stands:
+                fcntl.flock(file, fcntl.LOCK_UN)  # others may be in it still, on their way to the next one
+        if stands:
             return True
         self.follow()
         return self._file != file and self._is_locked()
@@ -210,19 +219,33 @@ class SharedLog(Generic[Record]):
         """Put a shorter file in the place of this one."""
         assert self._file is not None  # noqa: S101 it is locked
         self._longest = self._at + self._room // 2  # should it fail, the next try comes that much later
-        payloads = (payload for _, payload in _payloads(os.pread(self._file, self._at, 0)))
-        records = (record for record in map(self._decoded, payloads) if record is not None)
         fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_RENEWED)
-            file.writelines(map(self._framed, self._use.shortened(records)))
-            size, written = file.tell(), os.fstat(descriptor).st_ino
-        fresh.replace(self._path)
+        try:
+            size, written = self._write_shortened(fresh)
+            fresh.replace(self._path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
         self._open()
         if os.fstat(self._file).st_ino == written:
             self._at = size
         self._longest = max(self._room, 2 * size)
+
+    def _write_shortened(self, fresh: Path) -> tuple[int, int]:
+        """The size of the new file, and its number on the disk."""
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_RENEWED)
+            file.writelines(map(self._framed, self._use.shortened(self._records())))
+            return file.tell(), os.fstat(descriptor).st_ino
+
+    def _records(self) -> Iterator[Record]:
+        """All that is in the file; read when the first is asked for, as not everybody wants them."""
+        assert self._file is not None  # noqa: S101 it is locked
+        for _, payload in _payloads(os.pread(self._file, self._at, 0)):
+            record = self._decoded(payload)
+            if record is not None:
+                yield record
 
     def _framed(self, record: Record) -> bytes:
         payload = self._encoder.encode(record)

@@ -46,7 +46,7 @@ Line = Held | Settled | Total
 
 
 def shortened(lines: Iterable[Line], month: str) -> list[Line]:
-    """The same in fewer lines, as far as a month is concerned: totals by payer, and what is still held."""
+    """The same in fewer lines, from a month on: totals by payer, and what is still held. Another slot may be in the next one."""
     held: dict[str, Held] = {}
     costs: Counter[Payer] = Counter()
     unpriced: Counter[Payer] = Counter()
@@ -63,5 +63,5 @@ def shortened(lines: Iterable[Line], month: str) -> list[Line]:
                 unpriced[payer] += line.cost is None
             case _:
                 pass
-    totals = [Total(payer, cost, unpriced[payer]) for payer, cost in costs.items() if payer.day.startswith(month)]
-    return [*totals, *(each for each in held.values() if each.payer.day.startswith(month))]
+    totals = [Total(payer, cost, unpriced[payer]) for payer, cost in costs.items() if payer.day[:7] >= month]
+    return [*totals, *(each for each in held.values() if each.payer.day[:7] >= month)]

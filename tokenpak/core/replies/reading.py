@@ -5,9 +5,6 @@ counts only if it is what it should be, the last value given wins field by field
 A reader keeps counts under its own names, taken from the reply by a table of paths; only at the end does it turn them
 into disjoint classes.
 
-Several providers tell the output so far with every piece, or with the first. Of a reply that was cut off that is not what
-was made and billed: its output stays None, whatever is known of its input.
-
 Where a reply told no usage at all, the words that passed are all there is to go by: its output is then estimated, and
 the basis says so. An estimate stands alone; it never fills a gap in what a provider told.
 """
@@ -109,10 +106,8 @@ class Reading(ABC):
                 return Usage(uncached=self.answered)
             case "estimate":
                 return Usage(output=-(-self.word_bytes // WORD_BYTES_PER_TOKEN))
-            case _ if self.is_over:
-                return self.classes()
             case _:
-                return msgspec.structs.replace(self.classes(), output=None, reasoning=None)
+                return self.classes()
 
     @property
     def is_over(self) -> bool:
