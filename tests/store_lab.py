@@ -192,3 +192,9 @@ def writer(settings: Settings, file_limit: int | None = None) -> Iterator[Writer
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
         sys.stdout.write(fresh_schema(Path(directory) / "fresh.db"))
+
+
+def at(number, opened_ns):
+    """The pair of a request that came at a time."""
+    first, second = pair(number)
+    return [Envelope(first.front, first.seq, opened(number, opened_ns=opened_ns)), second]

@@ -10,6 +10,7 @@ from rows_lab import fill
 
 from tokenpak.telemetry import reports, retention, upkeep
 from tokenpak.telemetry.book import Book
+from tokenpak.telemetry.following import Following
 from tokenpak.telemetry.glance import glance
 from tokenpak.telemetry.queries import Filter, Reader
 from tokenpak.telemetry.retention import Keep, Retention
@@ -42,7 +43,8 @@ def questions(reader, path, now):
     yield "requests of a rare client", lambda: reader.newest(20, which=Filter(since_ns=week, client="nobody"))
     yield "requests of a session", lambda: reader.newest(20, which=Filter(session="session-7"))
     yield "show", lambda: reader.beginning_with(reader.newest(1)[0].id)
-    yield "watch", lambda: reader.closed_after(now - 60 * 10**9, "")
+    following = Following(reader)
+    yield "watch", lambda: list(following.look())
     yield "statusline", lambda: glance(str(path), "session-1", today // 10**9)
 
 

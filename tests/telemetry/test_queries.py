@@ -94,13 +94,6 @@ def test_a_beginning_names_a_request_or_several(reader, book):
     assert reader.beginning_with("x") == ()
 
 
-def test_closes_are_given_in_the_order_in_which_they_happened(reader, book):
-    for number, at in ((1, 30), (2, 20), (3, 20)):
-        book.commit(request(number, 2 * number + 1, closed_ns=at))
-    assert [row.id for row in reader.closed_after(20, "")] == [name_of(2), name_of(3), name_of(1)]
-    assert [row.id for row in reader.closed_after(20, name_of(2))] == [name_of(3), name_of(1)]
-
-
 def test_states_are_counted(reader, book):
     book.commit(pair(1) + pair(2)[:1] + pair(3))
     book.interrupt(FRONT)

@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import StaticPool, and_, create_engine, func, literal_column, or_, select, text, tuple_
+from sqlalchemy import StaticPool, and_, create_engine, func, literal_column, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
 from tokenpak.core.ledger import Used
@@ -31,8 +31,6 @@ BUSY_S = 2.0
 MOST = 1000
 """Most requests in one answer."""
 
-LONGEST_OPEN_NS = 24 * 3600 * 10**9
-"""How long before a close its request may have come, where closes are looked for by time."""
 _AFTER_ALL = "~"
 """Sorts behind every character of an id."""
 
@@ -42,7 +40,7 @@ _Select = Any
 _TOKENS = "tokens_"
 _C = REQUESTS.c
 _ROW: Any = literal_column("request.rowid")
-"""Rows are numbered in the order in which they came; only a VACUUM numbers them anew."""
+"""Rows are numbered in the order in which they came; a VACUUM numbers them anew, and the number of the last is given again once that is gone."""
 
 _SAVING = and_(
     _C.counter.is_not(None),
@@ -209,12 +207,6 @@ class Reader:
         """One request by our id."""
         found = self._requests(select(REQUESTS).where(_C.id == request))
         return found[0] if found else None
-
-    def closed_after(self, closed_ns: int, id_: str) -> tuple[StoredRequest, ...]:
-        """Requests that closed after a moment, or at it with a greater id, in that order; MOST of them."""
-        place = tuple_(_C.closed_ns, _C.id) > (closed_ns, id_)
-        since = _C.opened_ns >= closed_ns - LONGEST_OPEN_NS
-        return self._requests(select(REQUESTS).where(since, place).order_by(_C.closed_ns, _C.id).limit(MOST))
 
     def last_row(self) -> int:
         """The number of the row that came last, 0 where none is."""

@@ -1,30 +1,21 @@
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from store_lab import FRONT, eventually, name_of, opened, pair
+from store_lab import at, eventually, name_of
 
 from tokenpak.cli.commands import events as module
-from tokenpak.cli.commands.events import BadMoment, Following, chronological, events, moment_ns
+from tokenpak.cli.commands.events import BadMoment, chronological, events, moment_ns
 from tokenpak.config.paths import paths_for
-from tokenpak.ipc.events import Envelope
-from tokenpak.telemetry import queries
 from tokenpak.telemetry.book import Book
 from tokenpak.telemetry.queries import Reader
 
 NOW_NS = 1_800_000_000 * 10**9
-
-
-def at(number, opened_ns):
-    """The pair of a request that came at a time."""
-    first, second = pair(number)
-    return [Envelope(first.front, first.seq, opened(number, opened_ns=opened_ns)), second]
 
 
 @pytest.fixture
@@ -129,54 +120,8 @@ def book(state):
     it.close()
 
 
-@pytest.fixture
-def following(state, book):
-    with Reader(paths_for(state).database) as reader:
-        yield Following(reader)
-
-
 def names(rows):
     return [row.id for row in rows]
-
-
-def test_each_once_whenever_it_ended_and_however_late_it_is_written(following, book):
-    assert names(following.look()) == []
-    assert book.commit(at(9, 9 * 10**9) + at(10, 10**9) + at(11, 11 * 10**9)[:1])
-    assert names(following.look()) == [name_of(9), name_of(10)]
-    assert names(following.look()) == []
-    assert book.commit(at(8, 8 * 10**9)[1:] + at(11, 11 * 10**9)[1:] + at(12, 1)[1:])
-    assert names(following.look()) == [name_of(12), name_of(8), name_of(11)]
-    assert following.open == set()
-    assert names(following.look()) == []
-
-
-def test_requests_of_a_front_that_died_have_ended_too(following, book):
-    assert book.interrupt(FRONT) == 1
-    (row,) = following.look()
-    assert (row.id, row.state, row.closed_ns) == (name_of(8), "interrupted", None)
-
-
-def test_more_than_one_answer_holds(following, book, monkeypatch):
-    monkeypatch.setattr(queries, "MOST", 2)
-    assert book.commit([event for number in range(20, 27) for event in at(number, number)])
-    assert names(following.look()) == [name_of(number) for number in range(20, 27)]
-
-
-def test_what_retention_took_is_not_told_of_and_not_held(following, state):
-    with closing(sqlite3.connect(paths_for(state).database)) as connection:
-        connection.execute("DELETE FROM request")
-        connection.commit()
-    assert names(following.look()) == []
-    assert following.open == set()
-
-
-def test_it_goes_on_in_a_store_that_begins_anew(following, book, state):
-    with closing(sqlite3.connect(paths_for(state).database)) as connection:
-        connection.execute("DELETE FROM request")
-        connection.commit()
-    assert names(following.look()) == []
-    assert book.commit(at(30, 1))
-    assert names(following.look()) == [name_of(30)]
 
 
 def test_what_ends_while_the_past_is_read_is_told_once(state, book, monkeypatch):

@@ -9,16 +9,12 @@ import time
 import pytest
 from money_lab import told
 from report_lab import fill
-from store_lab import eventually, name_of
+from store_lab import eventually
 
 from tokenpak.cli.commands import watch as module
-from tokenpak.cli.commands.watch import BACK_NS, Ending
 from tokenpak.config.paths import paths_for
-from tokenpak.telemetry import queries
 from tokenpak.telemetry.book import Book
 from tokenpak.telemetry.queries import Reader
-
-AT = 1_800_000_000 * 10**9
 
 
 @pytest.fixture
@@ -36,23 +32,6 @@ def reader(book, tmp_path):
 
 def ends(number, at_ns):
     return told(number, at_ns - 10**9, closed_ns=at_ns)
-
-
-def test_each_once_and_late_ones_too(reader, book):
-    ending = Ending(reader, AT)
-    book.commit(ends(1, AT - 1) + ends(2, AT + 5) + ends(3, AT + 5))
-    assert [row.id for row in ending.look(AT + 6)] == [name_of(2), name_of(3)]
-    book.commit(ends(4, AT + 4) + ends(5, AT + 9))
-    assert [row.id for row in ending.look(AT + 10)] == [name_of(4), name_of(5)]
-    assert list(ending.look(AT + BACK_NS)) == []
-    assert list(ending.look(AT + 2 * BACK_NS)) == []
-    assert ending._seen == {}
-
-
-def test_more_than_one_answer_holds(reader, book, monkeypatch):
-    monkeypatch.setattr(queries, "MOST", 2)
-    book.commit([event for number in range(1, 6) for event in ends(number, AT + number // 4)])
-    assert len(list(Ending(reader, AT).look(AT + 6))) == 5
 
 
 @pytest.mark.parametrize("option", ["", "--json", "--csv"])

@@ -3,10 +3,8 @@
 The store gives its newest first and the reader wants them in order. A store may hold a million rows, so they are not
 turned around in memory: one walk back notes where each page begins, and the pages are read again the other way.
 
-With `--follow` others come as they end, each once, however late they are written. By the clock some would be missed: a writer
-that was down writes what ended long ago, and when a front dies nobody knows when its requests ended. So rows are followed by
-the order in which they came, and those that are open by being open no longer. Whoever reads may go away while nothing happens;
-so between looks we wait on the output itself and not on a clock alone.
+With `--follow` others come as they end. Whoever reads may go away while nothing happens; so between looks we wait on the
+output itself and not on a clock alone.
 """
 
 import io
@@ -23,6 +21,7 @@ import msgspec
 
 from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.render import DAY, HOUR, MINUTE
+from tokenpak.telemetry.following import Following
 from tokenpak.telemetry.queries import EVERY, MOST, Filter, Reader, StoredRequest, StoreUnreadableError
 from tokenpak.telemetry.tip_events import is_over, tip_event
 
@@ -73,7 +72,7 @@ def events(
         with Reader(running_settings(state_dir).paths.database) as reader:
             rows = _followed(reader, since_ns, most) if follow else iter([chronological(reader, since_ns, most)])
             for some in rows:
-                _put(some, tip)
+                _put(map(tip_event, some) if tip else some)
     except KeyboardInterrupt:
         return 0
     except (BadMoment, StoreUnreadableError) as error:
@@ -84,10 +83,9 @@ def events(
     return 0
 
 
-def _put(rows: Iterable[StoredRequest], tip: bool) -> None:  # noqa: FBT001 of the command line
+def _put(rows: Iterable[msgspec.Struct]) -> None:
     for row in rows:
-        shown: msgspec.Struct = tip_event(row) if tip else row
-        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
     sys.stdout.flush()
 
 
@@ -98,35 +96,6 @@ def _followed(reader: Reader, since_ns: int, most: int) -> Iterator[Iterable[Sto
     yield (row for row in chronological(reader, since_ns, most, which=past) if row.id not in following.open)
     while _is_read(LOOK_S):
         yield following.look()
-
-
-class Following:
-    """The requests that end from now on, each once. since: the number of the last row that is no news. open: the requests
-    that have not ended, which is all that is held.
-    """
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self.since = reader.last_row()
-        self.open = set(reader.open_ids())
-
-    def look(self) -> Iterator[StoredRequest]:
-        """Those that were not given yet."""
-        last = min(self.since, self._reader.last_row())  # less only where rows were numbered anew
-        while (came := self._reader.came_after(last))[1]:
-            last, rows = came
-            for row in rows:
-                if is_over(row):
-                    self.open.discard(row.id)
-                    yield row
-                else:
-                    self.open.add(row.id)
-        self.since = last
-        for id_ in sorted(self.open - self._reader.open_ids()):
-            self.open.discard(id_)
-            ended = self._reader.by_id(id_)
-            if ended is not None and is_over(ended):  # retention may have taken it
-                yield ended
 
 
 def _is_read(wait_s: float) -> bool:
