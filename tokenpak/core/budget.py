@@ -191,18 +191,21 @@ def _refused(budget: Budget, purse: Purse, worst: int | None) -> Refused | None:
 _A_PER = {"session": "for each conversation", "client": "a day for each client", "day": "a day", "month": "a month"}
 
 
+_THERE = "in TokenPak's configuration and run `tokenpakctl reload`"
+
+
 def words(refused: Refused, model: str) -> str:
     """A refusal in words for who is refused: which budget, what is in it, what to do."""
     budget = refused.budget
     named = f"budget {budget.name!r} ({dollars(refused.limit)} {_A_PER[budget.per]})"
     match refused.why:
         case "unpriced":
-            return f"{named} cannot hold a request to {model or 'a model it cannot tell'}: it has no price. State one in [prices], or `unpriced`"
+            return f"{named} cannot hold a request to {model or 'a model it cannot tell'}: it has no price. State one in [prices] of the configuration, or `unpriced` in the budget"
         case "block":
-            return f"{named} is spent: {dollars(refused.spent)}. Raise `block`, or wait for the next period"
+            return f"{named} is spent: {dollars(refused.spent)}. Raise `block` {_THERE}, or wait for the next period"
         case "ceiling":
             rest, worst = dollars(max(0, refused.limit - refused.spent)), dollars(refused.worst or 0)
-            return f"{named} has {rest} left, and this request could cost {worst}. Lower max_tokens, or raise `ceiling`"
+            return f"{named} has {rest} left, and this request could cost {worst}. Lower max_tokens, or raise `ceiling` {_THERE}"
 
 
 def dollars(nanos: int) -> str:

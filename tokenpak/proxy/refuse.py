@@ -70,7 +70,7 @@ _CASES: dict[Fault, _Case] = {
     "over_budget": _Case(
         402,
         "billing_error",
-        "Not sent, because of a spending limit of yours: {detail}; in TokenPak's configuration. Nothing was charged.",
+        "Not sent, because of a spending limit of yours: {detail}. Nothing was charged.",
     ),
     "secret_found": _Case(
         400,
