@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.cli.commands_walk import OWN_PARSER, Walked, walked  # noqa: E402 - the path above makes it importable
+from tests.cli.commands_walk import LINES, OWN_PARSER, Walked, walked  # noqa: E402 - the path above makes it importable
 from tokenpak.cli.commands.statusline import USAGE  # noqa: E402 - see above
 from tokenpak.cli.manual import flowed  # noqa: E402 - see above
 from tokenpak.cli.pages import PAGES  # noqa: E402 - see above
@@ -36,10 +36,22 @@ def _section(each: Walked) -> Iterator[str]:
     if each.name == OWN_PARSER:
         yield f"```text\n{USAGE}```\n"
         return
-    yield f"{flowed(each.app.help).split(f'{chr(10)}Parameters{chr(10)}')[0].strip()}\n"
+    yield f"{flowed(_described(each)).split(f'{chr(10)}Parameters{chr(10)}')[0].strip()}\n"
     if len(each.words) > 1 and each.app.default_command is not None:
         yield from _options(each)
     yield from _below(each.name)
+
+
+def _described(each: Walked) -> str:
+    """By its line in the list of commands, and its docstring. The parser of one that has commands of its own keeps either,
+    whichever it was told last.
+    """
+    function = each.app.default_command
+    if len(each.words) == 1 or function is None:
+        return each.app.help
+    line = LINES[each.words[0]][1][each.words[1]].about if len(each.words) == 2 else ""
+    words = inspect.getdoc(function) or ""
+    return words if words.startswith(line.rstrip(".")) else f"{line}\n\n{words}"
 
 
 def _options(each: Walked) -> Iterator[str]:

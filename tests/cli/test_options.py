@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tokenpak.cli import options
-from tokenpak.cli.options import running_settings, wanted_settings
+from tokenpak.cli.options import running_settings, settings_anyway, wanted_settings
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import ConfigError, load, write_settings
 from tokenpak.control import serve_command
@@ -60,3 +60,10 @@ def test_a_running_instance_is_asked_what_it_runs_with(tmp_path, monkeypatch):
     assert running_settings(Path(settings.state_dir)) == settings
     monkeypatch.setenv("TOKENPAK_STATE_DIR", settings.state_dir)
     assert running_settings(None) == settings
+
+
+def test_who_leaves_or_mends_has_the_defaults_where_the_file_cannot_be_used(tmp_path):
+    assert settings_anyway(None) == running_settings(None)
+    (tmp_path / "config.toml").write_text("port = 1\ncolour = 1\n")
+    settings = settings_anyway(tmp_path / "s")
+    assert (settings.state_dir, settings.port) == (str(tmp_path / "s"), 8766)

@@ -1,6 +1,6 @@
 import pytest
 
-from tokenpak.cli.render import duration, size, table
+from tokenpak.cli.render import amount, duration, size, table
 
 
 def test_columns_are_as_wide_as_they_must_be():
@@ -21,3 +21,7 @@ def test_durations_have_two_units(seconds, text):
 )
 def test_sizes(count, text):
     assert size(count) == text
+
+
+def test_one_is_not_many():
+    assert [amount(count, "text") for count in (0, 1, 2, 1000)] == ["0 texts", "1 text", "2 texts", "1,000 texts"]

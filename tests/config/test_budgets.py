@@ -70,5 +70,7 @@ def test_from_the_environment(tmp_path):
     settings = load(None, environ, {})
     assert settings.budgets == (Budget(name="x", block=2 * NANOS),)
     assert settings.redaction.base.secrets == "off"
-    with pytest.raises(ConfigError, match=r"environment: budgets: budget 1: unknown key 'nam'. Did you mean 'name'"):
+    with pytest.raises(
+        ConfigError, match=r"environment: TOKENPAK_BUDGETS: budget 1: unknown key 'nam'. Did you mean 'name'"
+    ):
         load(None, {"TOKENPAK_BUDGETS": '[{nam = "x"}]'}, {})

@@ -333,7 +333,7 @@ def test_prices_of_a_configuration(tmp_path):
 def test_prices_of_the_environment(tmp_path):
     environ = {"TOKENPAK_PRICES": '{"m" = {input = 1}}'}
     assert load_settings(written(tmp_path, OWN), environ, {}).prices == {"m": ModelPrices(uncached=1_000_000)}
-    with pytest.raises(ConfigError, match=r"environment: prices: .*my-model"):
+    with pytest.raises(ConfigError, match=r"environment: TOKENPAK_PRICES: .*my-model"):
         load_settings(None, {"TOKENPAK_PRICES": "{"}, {})
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tokenpak.config import settings as module
 from tokenpak.config.paths import prepare
 from tokenpak.config.rules import CLIENTS
 from tokenpak.config.settings import ConfigError, Settings, load, read_settings, write_settings
@@ -70,7 +71,17 @@ def test_empty_and_unrelated_variables_are_no_settings():
         ("port = 70000", ["config.toml", "port", "65535"]),
         ('port = "8766"', ["config.toml", "port"]),
         ("port = ", ["config.toml", "Mend"]),
-        ('level = "max"', ["level", "'max'"]),
+        ('level = "max"', ['level = \'max\': must be one of "off", "lossless". Correct the value or remove the key.']),
+        ("workers = true", ["workers = true: must be a whole number from 1 to 64"]),
+        ("keep_bytes = 1", ["keep_bytes = 1: must be a whole number of at least 16777216"]),
+        ('drain_s = "soon"', ["drain_s = 'soon': must be a number from 0 to 86400"]),
+        ("host = 1", ["host = 1: must be a text"]),
+        ('response_cache = "x"', ["response_cache must be a table", "[response_cache]"]),
+        (
+            "[response_cache]\nmax_byte = 2097152",
+            ["response_cache: unknown key 'max_byte'", "Did you mean 'max_bytes'"],
+        ),
+        ("[response_cache]\nmax_age_s = 0", ["response_cache: max_age_s = 0: must be a whole number of at least 1"]),
         ("upstreams = 3", ["upstreams"]),
         ('[upstreams]\nopenai = "ftp://x"', ["openai", "HTTP base URL"]),
         ('[upstreams]\nopenai = "http://x:bad"', ["openai", "bad"]),
@@ -78,12 +89,15 @@ def test_empty_and_unrelated_variables_are_no_settings():
         ('[upstreams]\nlab = "http://127.0.0.1:8766"', ["lab", "call itself"]),
         ('passes = ["line-run"]', ["config.toml: passes", "'line-run'", "'line-runs'"]),
         ('without = ["zzz"]', ["config.toml: without", "'zzz'", "Known: ", "line-runs"]),
-        ('passes = "line-runs"', ["config.toml: passes", "array"]),
+        ('passes = "line-runs"', ["config.toml: passes", "must be a list of texts"]),
         ("rules = 1", ["config.toml: rules", "[[rules]]"]),
         ('[[rules]]\nlevel = "off"\n[[rules]]\nmodle = "x"', ["config.toml: rules: rule 2", "'modle'", "'model'"]),
         ('rules = "[]"', ["config.toml: rules", "[[rules]]"]),
-        ("cache_marks = 1", ["config.toml: cache_marks", "bool"]),
-        ("requests_per_client = 0", ["config.toml: requests_per_client", ">= 1"]),
+        ("cache_marks = 1", ["config.toml: cache_marks = 1: must be true or false"]),
+        (
+            "requests_per_client = 0",
+            ["config.toml: requests_per_client = 0: must be a whole number from 1 to 100000. Correct"],
+        ),
         ('[tokens]\nlaptop = "x"', ["config.toml: tokens", "laptop", "sha256:"]),
     ],
 )
@@ -92,6 +106,60 @@ def test_errors_name_file_key_and_remedy(tmp_path, text, words):
         load(written(tmp_path, text), {}, {})
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TOKENPAK_PORT", "abc", "TOKENPAK_PORT = 'abc': must be a whole number from 0 to 65535."),
+        ("TOKENPAK_LEVEL", "lossy", 'TOKENPAK_LEVEL = \'lossy\': must be one of "off", "lossless".'),
+        ("TOKENPAK_CACHE_MARKS", "perhaps", "TOKENPAK_CACHE_MARKS = 'perhaps': must be true or false."),
+    ],
+)
+def test_a_variable_is_named_and_is_to_be_unset(name, value, words):
+    with pytest.raises(ConfigError) as caught:
+        load(None, {name: value}, {})
+    assert str(caught.value) == f"environment: {words} Correct the value or unset it."
+
+
+def test_the_variable_of_an_upstream_is_named():
+    with pytest.raises(ConfigError, match=r"^environment: TOKENPAK_UPSTREAM_OPENAI: upstream openai = 'ftp://x'"):
+        load(None, {"TOKENPAK_UPSTREAM_OPENAI": "ftp://x"}, {})
+
+
+def test_an_option_is_to_be_left_out():
+    with pytest.raises(ConfigError, match="Correct the value or leave the option out"):
+        load(None, {}, {"port": 70000})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TOKENPAK_LEVLE", "TOKENPAK_LEVEL"),
+        ("TOKENPAK_BUDGET", "TOKENPAK_BUDGETS"),
+        ("TOKENPAK_CONFG", "TOKENPAK_CONFIG"),
+        ("TOKENPAK_UPSTREAMS", "TOKENPAK_UPSTREAM_<NAME>"),
+        ("TOKENPAK_UPSTREAMS_OPENAI", "TOKENPAK_UPSTREAM_<NAME>"),
+    ],
+)
+def test_a_variable_with_a_slip_is_refused(name, meant):
+    with pytest.raises(ConfigError, match=f"unknown variable {name}. Did you mean {meant}"):
+        load(None, {name: "off"}, {})
+    assert load(None, {name: ""}, {}).level == "lossless"
+
+
+USED = re.compile(r"\bTOKENPAK_[A-Z][A-Z_]*[A-Z]\b")
+
+
+def test_no_variable_that_is_used_anywhere_here_is_taken_for_a_slip():
+    """Launcher, slots, tests and benches have theirs under the same prefix."""
+    root = Path(__file__).parents[2]
+    files = [file for room in ("tokenpak", "tests", "docs", "deploy") for file in (root / room).rglob("*")]
+    texts = (file.read_text() for file in files if file.suffix in {".py", ".md", ".sh"} and file != Path(__file__))
+    found = {name for text in texts for name in USED.findall(text)}
+    assert {"TOKENPAK_SLOT", "TOKENPAK_LAUNCHER_PID", "TOKENPAK_SHARED", "TOKENPAK_SETTINGS"} <= found
+    slips = {"TOKENPAK_LEVLE", "TOKENPAK_PROT", "TOKENPAK_UPSTREAM"}  # examples of some
+    module._refuse_slips(found - slips)
 
 
 def test_rules_and_passes_of_a_file(tmp_path):
@@ -118,7 +186,7 @@ def test_rules_and_passes_of_the_environment_take_the_place_of_the_files(tmp_pat
 
 @pytest.mark.parametrize("text", ["[", "x", '[{client = "cline"}]', "7"])
 def test_rules_of_the_environment_that_cannot_be_used(text):
-    with pytest.raises(ConfigError, match=r"^environment: rules: "):
+    with pytest.raises(ConfigError, match=r"^environment: TOKENPAK_RULES: "):
         load(None, {"TOKENPAK_RULES": text}, {})
 
 

@@ -105,6 +105,7 @@ def test_removing_stops_before_it_deletes(settings, owner):
 
 def test_no_empty_directory_of_the_home_is_left(settings, owner, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    owner.file = tmp_path / ".config" / "systemd" / "user" / "tokenpak.service"
     carry_out(plan_install(settings, None, {}, owner), settings)
     assert remove_service(owner, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["state"]

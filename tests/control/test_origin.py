@@ -2,6 +2,7 @@ import pytest
 
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import ConfigError, load
+from tokenpak.control import serve_command
 from tokenpak.control.origin import Origin, origin_of, read_origin, write_origin
 
 
@@ -53,5 +54,39 @@ def test_without_it_the_way_out_is_told(paths, text):
         read_origin(paths)
 
 
-def test_no_file_is_no_file():
-    assert origin_of(None, {}, {}) == Origin(None, {}, {})
+@pytest.fixture
+def default(tmp_path, monkeypatch):
+    """Where a file counts without being named."""
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: tmp_path / "config.toml")
+    return tmp_path / "config.toml"
+
+
+def test_no_file_is_no_file(default):
+    assert origin_of(None, {}, {}) == Origin(None, {}, {}, str(default))
+    assert origin_of(None, {}, {}).file is None
+
+
+def test_a_default_file_that_is_written_later_counts_and_one_that_is_gone_does_not(paths, default, monkeypatch):
+    write_origin(paths, origin_of(None, {}, {"state_dir": str(paths.state)}))
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: default.with_name("of-another-shell.toml"))
+    assert read_origin(paths).settings().workers == 2
+    default.write_text("workers = 3\n")
+    assert read_origin(paths).settings().workers == 3
+    default.unlink()
+    assert read_origin(paths).settings().workers == 2
+
+
+def test_what_an_earlier_version_kept_is_read(paths, default):
+    (paths.run / "origin.json").write_text('{"config":null,"environ":{},"overrides":{}}')
+    default.write_text("workers = 3\n")
+    assert read_origin(paths).settings().workers == 3
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_file_that_was_named_is_missed(paths, default, tmp_path, by):
+    config = tmp_path / "named.toml"
+    default.write_text("workers = 3\n")
+    given = (config, {}) if by == "option" else (None, {"TOKENPAK_CONFIG": str(config)})
+    write_origin(paths, origin_of(*given, {"state_dir": str(paths.state)}))
+    with pytest.raises(ConfigError, match=r"named\.toml: No such file.*Put the file there"):
+        read_origin(paths).settings()

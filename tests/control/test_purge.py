@@ -77,10 +77,25 @@ def test_what_a_link_inside_points_to_stays(paths, tmp_path):
 
 def test_directories_that_hold_nothing_any_more_go_too(tmp_path):
     """Those that are gone already do not matter."""
-    place = tmp_path / "home" / ".local" / "state" / "gone" / "tokenpak"
+    place = tmp_path / "home" / ".local" / "state" / "tokenpak"
     place.parent.parent.mkdir(parents=True)
     remove_empty_above(place, tmp_path / "home")
     assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["work/x/tp", ".local/state/mine/tp", ".local/share/tp", ".config/mine/tp"])
+def test_a_directory_that_the_user_named_stays_though_it_is_empty(tmp_path, place):
+    place = tmp_path / place
+    place.parent.mkdir(parents=True)
+    remove_empty_above(place, tmp_path)
+    assert place.parent.is_dir()
+
+
+@pytest.mark.parametrize("place", [".config/systemd/user/tokenpak.service", "Library/LaunchAgents/tokenpak.plist"])
+def test_the_way_to_a_service_that_was_made_for_it_goes_with_it(tmp_path, place):
+    (tmp_path / place).parent.mkdir(parents=True)
+    remove_empty_above(tmp_path / place, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_holds_something_stays_and_so_do_those_above(tmp_path):

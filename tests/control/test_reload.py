@@ -7,6 +7,7 @@ import pytest
 from tokenpak.config.paths import prepare
 from tokenpak.config.settings import SETTINGS_VARIABLE, ConfigError, read_settings, write_settings
 from tokenpak.control import reload as module
+from tokenpak.control import serve_command
 from tokenpak.control.origin import origin_of, write_origin
 from tokenpak.control.reload import read_again, reload
 from tokenpak.control.restart import RestartFailed
@@ -58,6 +59,21 @@ def test_what_has_changed_is_named_and_the_port_it_took_stays(running, config):
     found = read_again(running)
     assert set(found.changed) == {"level", "floor_tokens"}
     assert found.settings.port == 54321
+
+
+def test_a_default_file_written_after_the_start_is_read_and_its_end_too(tmp_path, monkeypatch):
+    default = tmp_path / "config.toml"
+    monkeypatch.setattr(serve_command, "default_config_file", lambda: default)
+    origin = origin_of(None, {}, {"state_dir": str(tmp_path / "state")})
+    running = origin.settings()
+    prepare(running.paths)
+    write_origin(running.paths, origin)
+    default.write_text('[[budgets]]\nname = "day"\nblock = 1\n')
+    found = read_again(running)
+    assert found.changed == ("budgets",)
+    default.unlink()
+    assert read_again(found.settings).changed == ("budgets",)
+    assert read_again(running).changed == ()
 
 
 def test_what_supervisord_was_told_waits_for_a_new_start(running, config):

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tokenpak.config.paths import paths_for, prepare
+from tokenpak.control.instance import lock_instance
 from tokenpak.control.supervisor import NotRunning, Supervisor, SupervisorFault, UnknownProgram
 from tokenpak.control.supervisor_socket import nudge
 
@@ -125,7 +126,9 @@ def test_a_supervisord_that_hangs_costs_a_known_time(paths):
 def test_nobody_there(tmp_path):
     nowhere = paths_for(tmp_path)
     prepare(nowhere)
-    with pytest.raises(NotRunning, match=r"supervisor\.sock"):
+    with pytest.raises(NotRunning, match=r"TokenPak is not running in .*`tokenpakctl start`"):
+        Supervisor(nowhere).processes()
+    with lock_instance(nowhere), pytest.raises(NotRunning, match=r"no supervisord answers at .*supervisor\.sock"):
         Supervisor(nowhere).processes()
 
 

@@ -1,8 +1,10 @@
 import pytest
 
 from tests.integrations.house import OTHER_PORT, ROOT, TEXTS, House
-from tokenpak.integrations import journal
+from tokenpak.config.settings import DEFAULT_UPSTREAMS
+from tokenpak.integrations import apply, journal
 from tokenpak.integrations.catalog import integration_of
+from tokenpak.integrations.integration import Setup
 from tokenpak.integrations.plan import carry_out, plan
 
 
@@ -15,6 +17,49 @@ def house(tmp_path):
 
 def planned(house, root=ROOT):
     return plan(integration_of("codex"), house.setup(root), journal.entry_of(house.paths, "codex"))
+
+
+GATEWAY = "https://gw.corp.example/llm"
+WITH_CREDENTIAL = {
+    "claude-code": f'{{"env": {{"ANTHROPIC_BASE_URL": "{GATEWAY}", "ANTHROPIC_AUTH_TOKEN": "planted-secret"}}}}',
+    "aider": f"openai-api-base: {GATEWAY}/v1\nopenai-api-key: planted-secret\n",
+    "gemini-cli": f"GOOGLE_GEMINI_BASE_URL={GATEWAY}\nGEMINI_API_KEY=planted-secret\n",
+    "opencode": f'{{"provider":{{"openai":{{"options":{{"baseURL":"{GATEWAY}/v1","apiKey":"planted-secret"}}}}}}}}',
+}
+PROVIDERS = {"claude-code": "anthropic", "aider": "openai", "gemini-cli": "google", "opencode": "openai"}
+
+
+@pytest.mark.parametrize("client", WITH_CREDENTIAL)
+def test_a_credential_for_another_server_is_not_sent_elsewhere(house, client):
+    house.put(client, WITH_CREDENTIAL[client])
+    before = house.tree()
+    for outcome in (house.preview(client), house.apply(client)):
+        assert outcome.kind == "failed"
+        assert "would be shown it" in outcome.words
+        assert f'[upstreams]: {PROVIDERS[client]} = "{GATEWAY}"' in outcome.steps[0]
+        assert ["tokenpakctl reload" in outcome.steps[1], f"integrate {client} --apply" in outcome.steps[2]] == [
+            True,
+            True,
+        ]
+        assert "planted" not in f"{outcome}"
+    assert house.tree() == before
+
+
+@pytest.mark.parametrize("client", WITH_CREDENTIAL)
+def test_where_the_upstream_is_that_server_it_is_written_and_undone(house, client):
+    file = house.put(client, WITH_CREDENTIAL[client])
+    upstreams = {**DEFAULT_UPSTREAMS, PROVIDERS[client]: GATEWAY}
+    setup = Setup(house.machine, ROOT, upstreams)
+    for kind in ("written", "already"):
+        assert apply.apply(integration_of(client), setup, house.paths).kind == kind
+    assert house.undo(client).kind == "restored"
+    assert file.read_text() == WITH_CREDENTIAL[client]
+
+
+def test_a_credential_beside_a_reference_is_refused_without_naming_a_server(house):
+    house.put("claude-code", '{"env": {"ANTHROPIC_BASE_URL": "${GATEWAY}", "ANTHROPIC_AUTH_TOKEN": "planted"}}')
+    outcome = house.apply("claude-code")
+    assert (outcome.kind, 'anthropic = "https://..."' in outcome.steps[0]) == ("failed", True)
 
 
 def test_planning_writes_nothing(house):

@@ -65,12 +65,12 @@ def test_one_of_two_values_is_theirs(house):
 
 
 def test_applied_again_over_a_value_of_theirs_it_is_theirs_that_comes_back(house):
-    file = house.put("aider", TEXTS["aider"])
-    house.apply("aider")
+    file = house.put("codex", TEXTS["codex"])
+    house.apply("codex")
     theirs = file.read_text().replace(ROOT, "https://gateway.corp")
     file.write_text(theirs)
-    assert house.apply("aider").kind == "written"
-    house.undo("aider")
+    assert house.apply("codex").kind == "written"
+    house.undo("codex")
     assert file.read_text() == theirs
 
 

@@ -50,6 +50,17 @@ def test_it_imports_nothing_large():
     assert told == "[]\n"
 
 
+def test_at_the_end_no_socket_is_left_but_those_that_are_listened_on(start):
+    sockets = start.paths.sockets
+    (sockets / "file").write_text("")
+    with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as living:
+        dead.bind(str(sockets / "writer.sock"))
+        living.bind(str(sockets / "control.sock"))
+        living.listen()
+        Launcher(start, Told())._clear()
+        assert {path.name for path in sockets.iterdir()} == {"file", "control.sock"}
+
+
 SIGNALS = """
 import os, signal, sys, time
 from tokenpak.processes.launcher import Signals

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from tokenpak.cli.reasons import sentence
+from tokenpak.cli.render import amount
 from tokenpak.core.body import Block, Kind, View
 from tokenpak.core.body.spans import members
 from tokenpak.core.conversation import Step, sent_form
@@ -166,7 +167,7 @@ def why_not(texts: Sequence[Told]) -> str:
         tokens[text.why] += text.before
     lines: list[str] = []
     for word in sorted(filter(None, count), key=lambda word: -tokens[word]):
-        lines.append(f"  {word}: {count[word]:,} {_plural('text', count[word])}, {tokens[word]:,} tokens")
+        lines.append(f"  {word}: {amount(count[word], 'text')}, {amount(tokens[word], 'token')}")
         lines += textwrap.wrap(sentence(word), COLUMNS, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
 
@@ -175,7 +176,3 @@ def clipped(text: str, width: int) -> str:
     """The text on one line of at most `width` characters."""
     line = " ⏎ ".join(text.splitlines())
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else noun + "s"

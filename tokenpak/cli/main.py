@@ -2,7 +2,7 @@
 
 import sys
 
-from tokenpak.cli.application import Command, run
+from tokenpak.cli.application import Command, reader_may_leave, run
 
 STATUSLINE = "tokenpak.cli.commands.statusline:statusline"
 """Called without the parser of command lines, which takes longer to import than a status line may take."""
@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "verify-savings": Command(
         "tokenpak.cli.commands.verify_savings:verify_savings",
-        "Count what was saved with the provider's own free count, with your key.",
+        "Count what was saved with the provider's own count, with your key.",
     ),
     "demo": Command("tokenpak.cli.commands.demo:demo", "Show the whole service at work and prove it."),
 }
@@ -56,7 +56,8 @@ def main() -> None:
     if sys.argv[1:2] == ["statusline"]:
         from tokenpak.cli.commands.statusline import statusline
 
-        sys.exit(statusline())
+        with reader_may_leave():
+            sys.exit(statusline())
     run("tokenpak", ABOUT, COMMANDS, sys.argv[1:])
 
 

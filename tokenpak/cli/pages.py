@@ -35,6 +35,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
                 0: "it was done",
                 1: "it was not done; one line says why and what to do",
                 2: "nothing was sent, where that takes your yes",
+                64: "the command line could not be understood",
                 130: "interrupted by Ctrl-C",
             },
             variables={
@@ -152,6 +153,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
             examples={
                 "tokenpak diff 01a22155 --body body.json": "The edits in it; bodies are not kept, so name yours."
             },
+            exits={0: "it was shown", 1: "it could not be, or the file is not the body that was sent"},
             see=("tokenpak show", "tokenpak compress"),
         ),
         "tokenpak watch": Page(
@@ -193,7 +195,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
         ),
         "tokenpak db backup": Page(
             examples={
-                "tokenpak db backup": "Beside the store, named by the time.",
+                "tokenpak db backup": "In the current directory, named by the time.",
                 "tokenpak db backup copy.db": "Into a file.",
             },
         ),
@@ -214,7 +216,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
                 "tokenpak mock-provider --port 9000": "On a port of yours.",
                 'tokenpak mock-provider --fault "refuse status=529 times=1"': "The first request is refused.",
             },
-            exits={0: "it was stopped", 1: "the port is taken", 2: "a fault cannot be read"},
+            exits={0: "it was stopped", 1: "the port is taken", 64: "a fault cannot be read"},
             see=("tokenpak serve --upstream",),
         ),
         "tokenpak estimate": Page(
@@ -239,7 +241,11 @@ PAGES: Mapping[str, Page] = MappingProxyType(
                 "tokenpakctl status": "What runs, and what is wrong.",
                 "tokenpakctl logs -f front": "What the front writes, from now on.",
             },
-            exits={0: "it was done", 1: "it was not done; one line says why and what to do"},
+            exits={
+                0: "it was done",
+                1: "it was not done; one line says why and what to do",
+                64: "the command line could not be understood",
+            },
             variables={
                 "TOKENPAK_CONFIG": "The configuration file, instead of the one below.",
                 "TOKENPAK_STATE_DIR": _STATE_DIR,

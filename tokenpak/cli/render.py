@@ -15,6 +15,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def amount(count: int, noun: str) -> str:
+    """`1 text`, `1,000 texts`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """The two largest units: 4s, 3m 4s, 2h 3m, 5d 2h; nothing for None."""
     if seconds is None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tokenpak.cli.render import duration, size, table
+from tokenpak.cli.render import amount, duration, size, table
 from tokenpak.control.states import State
 from tokenpak.control.today import Today
 
@@ -109,7 +109,7 @@ def _now(told: dict[str, Any]) -> list[str]:
 def _today(today: Today) -> str:
     if today.requests is None:
         return f"today: {today.trouble}"
-    parts = [f"today: {today.requests:,} request{'' if today.requests == 1 else 's'}"]
+    parts = [f"today: {amount(today.requests, 'request')}"]
     if today.cost_nanos is not None:
         parts.append(_dollars(today.cost_nanos))
     if today.unpriced:

@@ -5,16 +5,17 @@ People see dollars; programs get whole nano-dollars. What is not known is a dash
 
 import csv
 import io
-import os
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-from tokenpak.cli.commands.events import moment_ns
+from tokenpak.cli.commands.events import EVER, moment_ns
 from tokenpak.cli.options import running_settings
 from tokenpak.cli.render import table
 from tokenpak.config.settings import ConfigError
@@ -25,7 +26,7 @@ Form = Literal["text", "json", "csv"]
 UNKNOWN = "-"
 NANO = 10**9
 WEEK_DAYS = 7
-WHY_NO_COST = "The model has no price, or the reply broke off before its output was told"
+WHY_NO_COST = "A part of what was used has no price, or the reply broke off before its output was told"
 _LAST_NS = 2**63 - 1
 """The last moment the store has a number for."""
 
@@ -42,7 +43,8 @@ class Sheet(NamedTuple):
 
     text: str
     data: object
-    records: Sequence[object]
+    records: Sequence[msgspec.Struct]
+    kind: type[msgspec.Struct]
 
 
 def form(json: bool, csv: bool) -> Form:  # noqa: FBT001 the two options as the command line has them
@@ -53,13 +55,8 @@ def form(json: bool, csv: bool) -> Form:  # noqa: FBT001 the two options as the 
 
 
 def put(sheet: Sheet, wanted: Form) -> None:
-    """Write an answer to standard output; whoever reads may stop reading."""
-    written = {"text": _text, "json": _json, "csv": _csv}[wanted](sheet)
-    try:
-        sys.stdout.write(written)
-        sys.stdout.flush()
-    except BrokenPipeError:  # Python would complain once more when it closes its output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write an answer to standard output."""
+    sys.stdout.write({"text": _text, "json": _json, "csv": _csv}[wanted](sheet))
 
 
 def store(state_dir: Path | None) -> Reader:
@@ -77,9 +74,8 @@ def periods(since: str | None) -> tuple[Period, ...]:
 
 def asked(since: str, now_ns: int) -> Period:
     """One period by its beginning. Raises BadMoment."""
-    if since == "all":
-        return Period("all", 0)
-    return Period(f"since {since}", min(moment_ns(since, now_ns), _LAST_NS))
+    since_ns = min(moment_ns(since, now_ns), _LAST_NS)
+    return Period(since if since == EVER else f"since {since}", since_ns)
 
 
 def money(nanos: int | None) -> str:
@@ -107,35 +103,65 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return table(head, lines)
 
 
+def room() -> int | None:
+    """How many characters fit into a line of the terminal; None where the output is none, and any number does."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
-def as_csv(records: Sequence[object], head: bool = True) -> str:  # noqa: FBT001, FBT002 the head stands above the first
-    """Records as lines, nested fields as `outer_inner`."""
-    rows = [dict(_flat("", msgspec.to_builtins(record))) for record in records]
+def as_csv(records: Iterable[msgspec.Struct], kind: type[msgspec.Struct], head: bool = True) -> str:  # noqa: FBT001, FBT002 the head stands above the first
+    """Records as lines. The columns are those of their kind, nested fields as `outer_inner`; lists and maps are JSON."""
+    columns = list(_columns(kind))
     out = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    if head and names:
-        writer.writeheader()
-    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(out, lineterminator="\n")
+    if head:
+        writer.writerow("_".join(field.encode_name for field in column) for column in columns)
+    writer.writerows([_cell(_at(record, column)) for column in columns] for record in records)
     return out.getvalue()
+
+
+_Column = tuple[msgspec.structs.FieldInfo, ...]
+"""The way from a record to a value, field by field."""
+
+
+def _columns(kind: type[msgspec.Struct], before: _Column = ()) -> Iterator[_Column]:
+    for field in msgspec.structs.fields(kind):
+        inner = _nested(field.type)
+        if inner is None:
+            yield (*before, field)
+        else:
+            yield from _columns(inner, (*before, field))
+
+
+def _nested(hint: Any) -> type[msgspec.Struct] | None:
+    """The one kind of record that a field holds, or None."""
+    told = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = [each for each in told if isinstance(each, type) and get_origin(each) is None]
+    found = [each for each in kinds if issubclass(each, msgspec.Struct)]
+    return found[0] if len(found) == 1 else None
+
+
+def _at(record: Any, column: _Column) -> object:
+    for field in column:
+        if record is None:
+            return None
+        record = getattr(record, field.name)
+    return msgspec.to_builtins(record)
+
+
+def _cell(value: object) -> object:
+    """As a spreadsheet and a program can read it: nothing where nothing is known."""
+    if isinstance(value, bool | list | tuple | dict):
+        return msgspec.json.encode(value).decode()
+    return _inert(value)
 
 
 def _inert(value: object) -> object:
     """Names come from requests; a spreadsheet must not take one for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
-
-
-def _flat(before: str, value: Any) -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _flat(f"{before}_{name}" if before else str(name), inner)
-    elif isinstance(value, list):
-        yield before, msgspec.json.encode(value).decode()
-    else:
-        yield before, value
 
 
 def _is_figure(cell: str) -> bool:
@@ -151,4 +177,4 @@ def _json(sheet: Sheet) -> str:
 
 
 def _csv(sheet: Sheet) -> str:
-    return as_csv(sheet.records)
+    return as_csv(sheet.records, sheet.kind)

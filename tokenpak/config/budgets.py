@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import msgspec
 
+from tokenpak.config.demands import mistake
 from tokenpak.config.dollars import Amount, dollars_in
 from tokenpak.config.rules import Unusable, meant
 from tokenpak.config.words import Words
@@ -78,7 +79,7 @@ def _word(key: str, value: object) -> object:
     try:
         return msgspec.convert(value, _WORDS[key])
     except msgspec.ValidationError as error:
-        raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
+        raise Unusable(mistake(key, value, _WORDS[key])) from error
 
 
 def _check_name(name: str, others: Iterable[Budget]) -> None:

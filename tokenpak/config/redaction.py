@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tokenpak.config.demands import mistake
 from tokenpak.config.rules import Unusable, check_client, meant
 from tokenpak.config.words import Words
 from tokenpak.core.detectors import NAMES
@@ -64,7 +65,7 @@ def _checked(table: Mapping[str, Any], types: Mapping[str, Any], known: Any) -> 
         try:
             msgspec.convert(value, types[key])
         except msgspec.ValidationError as error:
-            raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
+            raise Unusable(mistake(key, value, types[key])) from error
     for name in table.get("without") or ():
         if name not in NAMES:
             raise Unusable(f"without: unknown detector {name!r}. {meant(name, NAMES)}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from tokenpak.config.demands import mistake
 from tokenpak.config.words import Words
 from tokenpak.core.client import NAMES
 from tokenpak.core.patch import PASSES
@@ -87,7 +88,7 @@ def _check(key: str, value: object) -> None:
     try:
         msgspec.convert(value, _FIELDS[key])
     except msgspec.ValidationError as error:
-        raise Unusable(f"{key} = {value!r}: {error}. Correct the value or remove the key.") from error
+        raise Unusable(mistake(key, value, _FIELDS[key])) from error
 
 
 def check_client(pattern: str) -> None:

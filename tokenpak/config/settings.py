@@ -5,16 +5,18 @@ remedy. Child processes never read the file or the variables again: the launcher
 (`write_settings`) and hands its path down in TOKENPAK_SETTINGS, so all processes of an instance agree.
 """
 
+import difflib
 import ipaddress
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.config import budgets, keys, prices, redaction, rules, tokens, whole_file
+from tokenpak.config import budgets, keys, prices, redaction, response_cache, rules, tokens, whole_file
+from tokenpak.config.demands import demand, shown
 from tokenpak.config.keys import MIB
 from tokenpak.config.paths import Paths, default_state_dir, paths_for
 from tokenpak.core.patch import FLOOR_TOKENS
@@ -26,6 +28,8 @@ PREFIX = "TOKENPAK_"
 UPSTREAM_PREFIX = "TOKENPAK_UPSTREAM_"
 SETTINGS_VARIABLE = "TOKENPAK_SETTINGS"
 """Names the file a child process reads its settings from."""
+CONFIG_VARIABLE = "TOKENPAK_CONFIG"
+"""Names the configuration file where no option does."""
 
 DEFAULT_UPSTREAMS = {
     "anthropic": "https://api.anthropic.com",
@@ -114,10 +118,17 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "prices": prices.overrides_in,
     "budgets": budgets.budgets_in,
     "redaction": redaction.redaction_in,
+    "response_cache": response_cache.bounds_in,
     "tokens": tokens.tokens_in,
 }
 """How what is written in tables becomes a setting."""
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+_VARIABLES = (*(PREFIX + name.upper() for name in _FIELDS if name != "upstreams"), CONFIG_VARIABLE, SETTINGS_VARIABLE)
+_ENVIRONMENT, _ARGUMENTS = "environment", "arguments"
+_REMEDIES = {_ENVIRONMENT: "unset it", _ARGUMENTS: "leave the option out"}
+_SLIP = 0.75
+"""How much alike a variable and one of ours must be (difflib) for it to be a slip: swapped or missing letters are. The prefix
+also carries what is not for us (of a launcher, of tests, of containers), and that must start nothing and stop nothing."""
 
 
 def load(config_file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Settings:
@@ -126,8 +137,8 @@ def load(config_file: Path | None, environ: Mapping[str, str], overrides: Mappin
     upstreams = dict(DEFAULT_UPSTREAMS)
     for where, layer in (
         (str(config_file), _file_layer(config_file)),
-        ("environment", _environment_layer(environ)),
-        ("arguments", overrides),
+        (_ENVIRONMENT, _environment_layer(environ)),
+        (_ARGUMENTS, overrides),
     ):
         for key, value in layer.items():
             if key == "upstreams":
@@ -163,13 +174,16 @@ def _file_layer(config_file: Path | None) -> Mapping[str, object]:
     try:
         return tomllib.loads(config_file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{config_file}: {error.strerror}. Name an existing TOML file with --config.") from error
+        raise ConfigError(
+            f"{config_file}: {error.strerror}. Put the file there, or start TokenPak with another --config."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{config_file}: {error}. Mend the file; it must be TOML in UTF-8.") from error
 
 
 def _environment_layer(environ: Mapping[str, str]) -> Mapping[str, object]:
-    """Known TOKENPAK_* variables only: the prefix also carries what is not a setting. An empty value is no value."""
+    """Known TOKENPAK_* variables only, and a refusal of what was meant to be one. An empty value is no value."""
+    _refuse_slips(name for name, value in environ.items() if value)
     layer: dict[str, object] = {}
     for name in _FIELDS:
         value = environ.get(PREFIX + name.upper(), "")
@@ -183,25 +197,40 @@ def _environment_layer(environ: Mapping[str, str]) -> Mapping[str, object]:
     return {**layer, "upstreams": named} if named else layer
 
 
+def _refuse_slips(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.startswith(PREFIX) or name in _VARIABLES or name.startswith(UPSTREAM_PREFIX):
+            continue
+        known = {each.removeprefix(PREFIX): each for each in _VARIABLES}
+        near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=_SLIP)
+        meant = f"{UPSTREAM_PREFIX}<NAME>" if name.startswith(UPSTREAM_PREFIX[:-1]) else near and known[near[0]]
+        if meant:
+            raise ConfigError(f"environment: unknown variable {name}. Did you mean {meant}? If not, unset it.")
+
+
 def _converted(where: str, key: str, value: object) -> object:
     if key not in _FIELDS:
         raise ConfigError(f"{where}: unknown key {key!r}. {rules.meant(key, sorted(_FIELDS))}")
     # A variable is text and may stand for a number, a list or a table; in the file each must be one.
-    if where == "environment" and isinstance(value, str):
-        value = _read_text(where, key, value)
+    place = f"{where}: {PREFIX}{key.upper()}" if where == _ENVIRONMENT else f"{where}: {key}"
+    written = value
+    if where == _ENVIRONMENT and isinstance(value, str):
+        value = _read_text(place, key, value)
     try:
         if key in _READERS:
             return _READERS[key](value)
         if key in _OF_PASSES:
             return rules.passes_in(msgspec.convert(value, tuple[str, ...]))
-        return msgspec.convert(value, _FIELDS[key], strict=where != "environment")
+        return msgspec.convert(value, _FIELDS[key], strict=where != _ENVIRONMENT)
     except rules.Unusable as error:
-        raise ConfigError(f"{where}: {key}: {error}") from error
+        raise ConfigError(f"{place}: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {key} = {value!r}: {error}. Correct the value or remove the key.") from error
+        remedy = _REMEDIES.get(where, "remove the key")
+        wanted = demand(_FIELDS[key])
+        raise ConfigError(f"{place} = {shown(written)}: must be {wanted}. Correct the value or {remedy}.") from error
 
 
-def _read_text(where: str, key: str, text: str) -> object:
+def _read_text(place: str, key: str, text: str) -> object:
     """What a variable's text stands for where the setting is no single value: words between commas, or TOML."""
     if key in _OF_PASSES:
         return [word.strip() for word in text.split(",") if word.strip()]
@@ -210,7 +239,7 @@ def _read_text(where: str, key: str, text: str) -> object:
     try:
         return tomllib.loads(f"{key} = {text}")[key]
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: {key}: {error}. Write {IN_TOML[key]}.") from error
+        raise ConfigError(f"{place}: {error}. Write {IN_TOML[key]}.") from error
 
 
 def _upstreams(where: str, value: object) -> dict[str, str]:
@@ -218,9 +247,12 @@ def _upstreams(where: str, value: object) -> dict[str, str]:
         named = msgspec.convert(value, dict[str, str])
     except msgspec.ValidationError as error:
         raise ConfigError(
-            f'{where}: upstreams: {error}. Write one line per provider: name = "https://host".'
+            f'{where}: upstreams: must be a table of texts. Write one line per provider: name = "https://host".'
         ) from error
-    return {name: _base_url(where, name, url) for name, url in named.items()}
+    return {
+        name: _base_url(f"{where}: {UPSTREAM_PREFIX}{name.upper()}" if where == _ENVIRONMENT else where, name, url)
+        for name, url in named.items()
+    }
 
 
 def _base_url(where: str, name: str, url: str) -> str:

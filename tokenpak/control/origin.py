@@ -3,6 +3,9 @@
 The outcome of all settings is what the processes read (config/settings). To read the configuration again one must also
 know which file it was, and what the shell said that started the service; a command that asks for the reading has another
 shell. So `serve` writes that down beside the outcome. It holds nothing the outcome does not hold.
+
+Where no file was named, the one in the default place counts as soon as somebody writes it, and no more once it is gone. So
+the place is kept, and whether a file stands there is asked at each reading.
 """
 
 import os
@@ -14,26 +17,39 @@ import msgspec
 
 from tokenpak.config import whole_file
 from tokenpak.config.paths import Paths
-from tokenpak.config.settings import PREFIX, SETTINGS_VARIABLE, ConfigError, Settings, load
+from tokenpak.config.settings import CONFIG_VARIABLE, PREFIX, SETTINGS_VARIABLE, ConfigError, Settings, load
+from tokenpak.control.serve_command import default_place
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """config: the file. environ: variables of ours. overrides: arguments of `serve`, by the name of their setting."""
+    """config: the file that was named, by an option or a variable. environ: variables of ours. overrides: arguments of
+    `serve`, by the name of their setting. place: where a file counts if none was named; empty: where it is by default.
+    """
 
     config: str | None
     environ: dict[str, str]
     overrides: dict[str, Any]
+    place: str = ""
+
+    @property
+    def file(self) -> Path | None:
+        """The file that counts now; None where none was named and none is in its place."""
+        if self.config is not None:
+            return Path(self.config)
+        place = Path(self.place) if self.place else default_place()
+        return place if place.exists() else None
 
     def settings(self) -> Settings:
         """What it comes to now. Raises ConfigError, with the file and the key."""
-        return load(None if self.config is None else Path(self.config), self.environ, self.overrides)
+        return load(self.file, self.environ, self.overrides)
 
 
 def origin_of(config: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Origin:
-    """The origin of settings that are loaded here and now."""
+    """The origin of settings that are loaded here and now. config: a file named by an option."""
     ours = {name: value for name, value in environ.items() if name.startswith(PREFIX) and name != SETTINGS_VARIABLE}
-    file = None if config is None else os.path.abspath(config)  # noqa: PTH100 links are the user's choice
-    return Origin(file, ours, dict(overrides))
+    named = config or environ.get(CONFIG_VARIABLE) or None
+    file = None if named is None else os.path.abspath(named)  # noqa: PTH100 links are the user's choice
+    return Origin(file, ours, dict(overrides), str(default_place()))
 
 
 def write_origin(paths: Paths, origin: Origin) -> None:

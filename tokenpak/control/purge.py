@@ -26,6 +26,9 @@ PATTERNS = (
 )
 """Names in the state directory that are ours."""
 
+WAYS = tuple(map(Path, (".local/state", ".config/systemd/user", "Library/Application Support", "Library/LaunchAgents")))
+"""Where TokenPak keeps things by default, below the home directory: the directories it may have had to make."""
+
 
 class NotOurs(Exception):  # noqa: N818 named by what is the case
     """The state directory holds what is not ours, or somebody works in it; the message names it. Nothing was removed."""
@@ -59,10 +62,14 @@ def purge(paths: Paths) -> None:
 
 
 def remove_empty_above(place: Path, home: Path) -> None:
-    """Remove the directories above what is gone that hold nothing any more; never the home directory, nor one outside it."""
+    """Remove the directories above what is gone that hold nothing any more, as far as they are on a way of ours.
+
+    One that the user named, and may have made, stays, and so does the home directory.
+    """
+    ways = {home / step for way in WAYS for step in (way, *way.parents)} - {home}
     with contextlib.suppress(OSError):  # the first that holds something ends it
         for directory in place.parents:
-            if home not in directory.parents:
+            if directory not in ways:
                 return
             with contextlib.suppress(FileNotFoundError):
                 directory.rmdir()

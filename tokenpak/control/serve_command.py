@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokenpak.config.paths import default_config_file
-from tokenpak.config.settings import PREFIX, SETTINGS_VARIABLE, UPSTREAM_PREFIX, Settings, load
+from tokenpak.config.settings import CONFIG_VARIABLE, PREFIX, SETTINGS_VARIABLE, UPSTREAM_PREFIX, Settings, load
 
-CONFIG_VARIABLE = "TOKENPAK_CONFIG"
 CARRIED = {"state_dir": "--state-dir", "port": "--port", "drain_s": "--drain"}
 """Settings with an option of `serve` that holds one value."""
 
@@ -45,11 +44,16 @@ def serve_command(settings: Settings, config: Path | None, environ: Mapping[str,
     return ServeCommand(tuple(arguments), _left_out(settings, written, environ))
 
 
+def default_place() -> Path:
+    """Where a configuration file counts without being named, whether or not there is one."""
+    return default_config_file()
+
+
 def config_file(environ: Mapping[str, str]) -> Path | None:
     """The configuration file that counts where none is given as an option; None where there is none."""
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
-    default = default_config_file()
+    default = default_place()
     return default if default.exists() else None
 
 

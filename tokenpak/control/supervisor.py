@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from tokenpak.config.paths import Paths
+from tokenpak.control.claims import number_in_locked
 
 TIMEOUT_S = 10.0
 """For calls that are answered at once."""
@@ -112,9 +113,16 @@ class Supervisor:
             kind = Stopping if fault.faultCode == SHUTDOWN_STATE else SupervisorFault
             raise kind(fault.faultCode, fault.faultString) from fault
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise NotRunning(f"no supervisord answers at {self._paths.supervisor_sock}") from error
+            raise NotRunning(_absence(self._paths)) from error
         finally:
             transport.close()
+
+
+def _absence(paths: Paths) -> str:
+    """Why nobody answers: nothing runs, or the launcher is between two supervisords."""
+    if number_in_locked(paths.instance_lock) is None:
+        return f"TokenPak is not running in {paths.state}. `tokenpakctl start` starts it"
+    return f"no supervisord answers at {paths.supervisor_sock}; `tokenpakctl status` says more"
 
 
 @contextmanager

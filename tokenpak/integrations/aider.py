@@ -7,7 +7,9 @@ NAME = ".aider.conf.yml"
 
 
 def _place(machine: Machine) -> Place:
-    return Place(machine.home / NAME, "yaml", fixed(Wanted(("openai-api-base",), "openai", "/v1")))
+    return Place(
+        machine.home / NAME, "yaml", fixed(Wanted(("openai-api-base",), "openai", "/v1", (("openai-api-key",),)))
+    )
 
 
 def _remarks(machine: Machine, _text: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from tokenpak.config.paths import Paths
 from tokenpak.integrations import journal
-from tokenpak.integrations.errors import CannotIntegrate, NothingToWrite, WouldNotWork
+from tokenpak.integrations.errors import CannotIntegrate, NotForThatServer, NothingToWrite, WouldNotWork
 from tokenpak.integrations.integration import Integration, Setup
 from tokenpak.integrations.outcome import Kind, Outcome
 from tokenpak.integrations.plan import Plan, carry_out, plan
@@ -49,4 +49,6 @@ def overruling(integration: Integration, setup: Setup) -> tuple[str, ...]:
 def _refused(integration: Integration, setup: Setup, error: CannotIntegrate) -> Outcome:
     if isinstance(error, NothingToWrite):
         return Outcome(integration.name, "by_hand", str(error), steps=integration.steps(setup.root))
-    return Outcome(integration.name, "refused" if isinstance(error, WouldNotWork) else "failed", str(error))
+    steps = error.steps if isinstance(error, NotForThatServer) else ()
+    kind: Kind = "refused" if isinstance(error, WouldNotWork) else "failed"
+    return Outcome(integration.name, kind, str(error), steps=steps)

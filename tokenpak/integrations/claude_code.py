@@ -7,6 +7,7 @@ from tokenpak.integrations.integration import Integration, Place, Probe, Profile
 from tokenpak.integrations.machine import Machine
 
 KEY = ("env", "ANTHROPIC_BASE_URL")
+CREDENTIALS = (("env", "ANTHROPIC_AUTH_TOKEN"), ("env", "ANTHROPIC_API_KEY"), ("apiKeyHelper",))
 _ELSEWHERE = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 
 
@@ -15,7 +16,7 @@ def home(machine: Machine) -> Path:
 
 
 def _place(machine: Machine) -> Place:
-    return Place(home(machine) / "settings.json", "json", fixed(Wanted(KEY, "anthropic")))
+    return Place(home(machine) / "settings.json", "json", fixed(Wanted(KEY, "anthropic", shown_there=CREDENTIALS)))
 
 
 def _remarks(machine: Machine, _text: str) -> tuple[str, ...]:

@@ -13,5 +13,13 @@ class NothingToWrite(CannotIntegrate):
     """The client holds no setting that could be edited; the steps by hand are what there is."""
 
 
+class NotForThatServer(CannotIntegrate):
+    """A credential in the client's file would go to another server than it is for. steps: how to have it go there."""
+
+    def __init__(self, words: str, steps: tuple[str, ...]) -> None:
+        super().__init__(words)
+        self.steps = steps
+
+
 class Unreadable(CannotIntegrate):
     """A text is not what its format allows, so nothing in it can be told apart."""

@@ -35,7 +35,9 @@ def home(machine: Machine) -> Path:
 def _place(machine: Machine) -> Place:
     own, shared = home(machine) / ".env", machine.home / ".env"
     file = shared if shared.exists() and not own.exists() else own
-    return Place(file, "dotenv", fixed(Wanted((VARIABLE,), "google")))
+    return Place(
+        file, "dotenv", fixed(Wanted((VARIABLE,), "google", shown_there=(("GEMINI_API_KEY",), ("GOOGLE_API_KEY",))))
+    )
 
 
 def _remarks(machine: Machine, _text: str) -> tuple[str, ...]:

@@ -27,11 +27,15 @@ class Profile(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A base URL to be set. provider: whose API is called there. suffix: what the client wants behind the root."""
+    """A base URL to be set. provider: whose API is called there. suffix: what the client wants behind the root.
+
+    shown_there: keys of the same file whose value the client shows to that server.
+    """
 
     key: Key
     provider: str
     suffix: str = ""
+    shown_there: tuple[Key, ...] = ()
 
 
 class Setup(NamedTuple):

@@ -17,9 +17,12 @@ def home(machine: Machine) -> Path:
 def _place(machine: Machine) -> Place:
     folder = home(machine)
     file = next((folder / name for name in FILES if (folder / name).exists()), folder / "opencode.json")
-    return Place(
-        file, "json", fixed(*(Wanted(("provider", name, "options", "baseURL"), name, "/v1") for name in PROVIDERS))
-    )
+    return Place(file, "json", fixed(*map(_wanted, PROVIDERS)))
+
+
+def _wanted(name: str) -> Wanted:
+    options = ("provider", name, "options")
+    return Wanted((*options, "baseURL"), name, "/v1", ((*options, "apiKey"),))
 
 
 def _remarks(machine: Machine, _text: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ import msgspec
 
 from tokenpak.config.paths import Paths
 from tokenpak.integrations import files, journal
-from tokenpak.integrations.addresses import may_be_kept, plain, same_place
-from tokenpak.integrations.errors import CannotIntegrate, NothingToWrite, Unreadable, WouldNotWork
+from tokenpak.integrations.addresses import may_be_kept, origin, plain, same_place
+from tokenpak.integrations.errors import CannotIntegrate, NotForThatServer, NothingToWrite, Unreadable, WouldNotWork
 from tokenpak.integrations.formats import FormatName
 from tokenpak.integrations.integration import Integration, Place, Setup, Wanted
 from tokenpak.integrations.journal import Entry
@@ -112,6 +112,7 @@ def _planned(integration: Integration, setup: Setup, site: _Site) -> Plan:
         what = "; ".join(spared) or "it holds no setting of a provider that TokenPak could stand in for"
         raise NothingToWrite(f"{site.place.file}: {what}")
     edited = _edited(site.place.format, base.text, wanted, setup.root)
+    _refuse_another_server(integration, setup, site.place, base.text, wanted)
     if base.mixed is not None:
         edited = edited._replace(splices=(), changes=_inherited(site.place.format, base, edited.changes))
     after = files.encoded(edited.text, site.data)
@@ -162,6 +163,27 @@ def _edited(name: FormatName, text: str, wanted: Sequence[Wanted], root: str) ->
         proposal, change = put(name, text, each.key, value)
         text, splices, changes = spliced(text, proposal), (*splices, *proposal), (*changes, change)
     return _Edited(text, splices, changes)
+
+
+def _refuse_another_server(
+    integration: Integration, setup: Setup, place: Place, text: str, wanted: Sequence[Wanted]
+) -> None:
+    """A credential that stands beside a base URL is for the server there; the provider's own must not be shown it."""
+    for each in wanted:
+        stood = read(place.format, text, each.key)
+        beside = [key for key in each.shown_there if read(place.format, text, key)]
+        if not isinstance(stood, str) or _is_known(stood, each, setup) or not beside:
+            continue
+        server = _server(stood) if origin(stood) else "https://..."
+        raise NotForThatServer(
+            f"{shown(each.key)} is {plain(stood)}, and {shown(beside[0])} in the same file is for that server. TokenPak "
+            f"sends requests of {each.provider} to {setup.upstreams.get(each.provider, 'nowhere')}, which would be shown it.",
+            (
+                f'write into the configuration file of TokenPak, below a line [upstreams]: {each.provider} = "{server}"',
+                "tokenpakctl reload (tokenpakctl start, if it does not run)",
+                f"tokenpak integrate {integration.name} --apply",
+            ),
+        )
 
 
 def _inherited(name: FormatName, base: _Base, changes: Sequence[Change]) -> tuple[Change, ...]:

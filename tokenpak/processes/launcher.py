@@ -191,6 +191,7 @@ class Launcher:
                 _signal(pid, signal.SIGKILL)
             self._signals.wait(POLL_S)
             _reaped(0)
+        _take_out_sockets(self._start.paths)
 
 
 class _Stopping:
@@ -239,6 +240,14 @@ def _become_supervisord(paths: Paths) -> NoReturn:
         say(f"cannot start supervisord: {error}")
     finally:
         os._exit(Exit.CRASHED)
+
+
+def _take_out_sockets(paths: Paths) -> None:
+    """Nobody lives here any more, and the lock on the state directory keeps others out until this process has ended."""
+    with contextlib.suppress(OSError):
+        for path in paths.sockets.iterdir():
+            if path.is_socket() and not nudge(path):
+                path.unlink(missing_ok=True)
 
 
 def _reaped(pid: int) -> int | None:

@@ -54,6 +54,14 @@ class StoreUnreadableError(Exception):
     """There is no store yet, or it cannot be read; the message is for the user."""
 
 
+def no_store(path: Path) -> StoreUnreadableError:
+    """What is said where there is no file at the store's path."""
+    return StoreUnreadableError(
+        f"there is no store yet: no request was recorded in {path.parent}. "
+        "Start TokenPak with `tokenpakctl start`, or name another state directory with --state-dir."
+    )
+
+
 class StoredRequest(msgspec.Struct, frozen=True):
     """A request as the store has it: the columns of tables.Request, with token classes and passes put together."""
 
@@ -151,7 +159,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise StoreUnreadableError("there is no store yet: no request was recorded")
+            raise no_store(path)
         source = f"file:{quote(str(path))}?mode=ro"
         self._engine = create_engine(
             "sqlite://", creator=lambda: sqlite3.connect(source, uri=True, timeout=BUSY_S), poolclass=StaticPool

@@ -35,8 +35,8 @@ _COLUMN = {name: column.removeprefix("expected_") for name, column in EXPECTED.i
 class Cost(msgspec.Struct, frozen=True):
     """What requests cost. key: of the group, None where it is not known, or for all.
 
-    nanos: nano-dollars of the `priced` ones. unpriced: usage was reported and there is no price. unreported: answered,
-    but no provider said what was used. usage: of the `reported` ones.
+    nanos: nano-dollars of the `priced` ones. unpriced: usage was reported, and a part of it has no price or the output was
+    not told. unreported: answered, but no provider said what was used. usage: of the `reported` ones.
     """
 
     key: str | None
@@ -73,15 +73,18 @@ class Drift(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float | None:
-        """Tokens expected in another class than reported, of those reported; total and split both count."""
-        if not self.reported.total:
+        """Tokens expected in another class than reported, of those reported; total and split both count.
+
+        None where one side says nothing: a prompt below the cache's least size has no expectation to drift from.
+        """
+        if not self.reported.total or not self.expected.total:
             return None
         off: int = sum(abs(getattr(self.expected, name) - getattr(self.reported, name)) for name in _CLASSES)
         return off / 2 / self.reported.total
 
 
 class Unpriced(msgspec.Struct, frozen=True):
-    """A model that was used and has no price."""
+    """A model of which a part of what was used has no price, or a reply broke off before its output was told."""
 
     model: str | None
     requests: int
@@ -119,7 +122,7 @@ def drifts(reader: Reader, since_ns: int) -> tuple[Drift, ...]:
 
 
 def unpriced(reader: Reader, since_ns: int) -> tuple[Unpriced, ...]:
-    """The models whose reported usage has no price, the most used first."""
+    """The models with requests whose cost is not told for all that was used, the most of them first."""
     models = (Unpriced(cost.key, cost.unpriced) for cost in costs(reader, since_ns, "model") if cost.unpriced)
     return tuple(sorted(models, key=lambda each: -each.requests))
 

@@ -58,9 +58,9 @@ def test_it_tells_them_in_words(body: Path, capsys: pytest.CaptureFixture[str]):
     assert compress(body, floor=40, only=("line-runs",)) == 0
     out = capsys.readouterr().out
     assert f"{len(BODY):,} bytes in" in out
-    assert "line-runs: 1 edits" in out
+    assert "line-runs: 1 edit, " in out
     assert "same as Read r/a.py" in out
-    assert "left literal, below_floor: 1 texts" in out
+    assert "left literal, below_floor: 1 text\n" in out
 
 
 def test_the_default_floor_is_the_products(body: Path, capsys: pytest.CaptureFixture[str]):
@@ -136,7 +136,7 @@ def test_each_text_is_explained_in_words(body: Path, capsys: pytest.CaptureFixtu
     assert never == "Never edited: 1 x first user text (~0 tokens), 2 x tool call (~37 tokens)"
     assert total.startswith("2 texts that may be edited: ")
     assert f"{len(BODY):,} bytes in" in total
-    assert "1 edits" in total
+    assert "1 edit, " in total
     assert all(len(line) <= COLUMNS for line in out.splitlines())
 
 
@@ -244,3 +244,13 @@ def test_the_command(body: Path):
     assert (failed.returncode, failed.stdout) == (1, b"")
     assert failed.stderr.startswith(b"tokenpak: the body is not JSON")
     assert b"Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("name", ["-", "body.json"])
+@pytest.mark.parametrize("raw", [b"", b" \n"])
+def test_an_empty_body_is_said_to_be_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, raw: bytes):
+    (tmp_path / "body.json").write_bytes(raw)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    with pytest.raises(SystemExit, match="is empty"):
+        compress(Path(name), format="anthropic")

@@ -15,6 +15,8 @@ def state(tmp_path):
 def test_what_has_no_price_is_shown_and_not_added(state, capsys):
     assert cost(since="1h", by="model", state_dir=state) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "UNCACHED" in lines[1]
+    assert "INPUT" not in lines[1]
     assert lines[2] == ["served", "1", "$1.5000", "1", "0", "0", "10", "20", "30", "-", "-", "40"]
     assert [line[:5] for line in lines[3:5]] == [["asked", "1", "-", "0", "0"], ["mystery", "1", "-", "0", "1"]]
     assert " ".join(lines[5]).startswith("No cost told: mystery (1).")

@@ -46,8 +46,16 @@ def test_a_copy(state, tmp_path, capsys):
     assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
     with pytest.raises(StoreUnreadableError, match="exists"):
         backup(tmp_path / "copy.db", state_dir=state)
+
+
+def test_a_copy_lands_where_one_is_and_not_in_what_an_uninstall_removes(state, tmp_path, capsys, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     assert backup(state_dir=state) == 0
-    assert len(list(state.glob("tokenpak-*.db"))) == 1
+    (made,) = (tmp_path / "here").iterdir()
+    assert made.match("tokenpak-*.db")
+    assert capsys.readouterr().out.startswith(f"{made.name}: ")
+    assert not list(state.rglob("tokenpak-*.db"))
 
 
 def test_migration_says_from_where_to_where_and_rebuilds_an_old_file(state, capsys):
@@ -73,5 +81,5 @@ def test_a_running_instance_migrates_by_itself(state):
 
 def test_no_store_yet(tmp_path):
     for command in (check, backup, migrate):
-        with pytest.raises(StoreUnreadableError, match="no store yet"):
+        with pytest.raises(StoreUnreadableError, match=rf"no store yet: no request was recorded in {tmp_path}\. Start"):
             command(state_dir=tmp_path)

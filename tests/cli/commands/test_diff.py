@@ -37,11 +37,13 @@ def state(tmp_path, body, capsys):
     passes = json.loads(capsys.readouterr().out)["passes"]
     tallies = {name: PassTally(each["edits"], each["tokens_saved"]) for name, each in passes.items()}
     assert tallies
+    beside = {name: PassTally(2, 0) for name in ("cache-marks", "budget-warning", "redact", "found")}
     (tmp_path / "state").mkdir()
     book = Book(paths_for(tmp_path / "state").database)
     size = body.stat().st_size
-    book.commit(told(1, time.time_ns(), passes=tallies, bytes_before=size))
+    book.commit(told(1, time.time_ns(), passes={**tallies, **beside}, bytes_before=size))
     book.commit(told(2, time.time_ns(), passes={"gone": PassTally(1, 2)}, bytes_before=size + 1))
+    book.commit(told(4, time.time_ns(), passes=tallies, bytes_before=size // 3))
     book.commit(told(3, time.time_ns(), {"format": None}))
     book.close()
     return tmp_path / "state"
@@ -55,10 +57,17 @@ def test_edits_and_the_counts_of_both(state, body, capsys):
     assert "\n+ " in out
     assert "never stored" in out
     assert "!" not in out
+    assert "cache-marks" not in out
+
+
+def test_a_body_that_was_coded_on_its_way_is_no_other(state, body, capsys):
+    assert diff(name_of(4), body=body, json=True, state_dir=state) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert "coded on its way" in warning
 
 
 def test_what_differs_is_said(state, body, capsys):
-    diff(name_of(2), body=body, json=True, state_dir=state)
+    assert diff(name_of(2), body=body, json=True, state_dir=state) == 1
     found = json.loads(capsys.readouterr().out)
     assert ["not the body" in found["warnings"][0], "counts differ" in found["warnings"][1]] == [True, True]
     gone = next(each for each in found["passes"] if each["name"] == "gone")

@@ -5,7 +5,8 @@ import pytest
 
 from tokenpak.cli.commands import doctor as module
 from tokenpak.cli.commands.doctor import doctor
-from tokenpak.config.settings import Settings
+from tokenpak.config.paths import prepare
+from tokenpak.config.settings import Settings, load, write_settings
 from tokenpak.control.doctor.finding import Finding
 
 NOTE = Finding("service", "note", "not as it could be", "do this")
@@ -73,6 +74,23 @@ def test_every_room_is_looked_into(tmp_path, monkeypatch, capsys):
         "look_at_places",
         "look_at_variables",
     ]
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_configuration_that_cannot_be_used_is_a_finding_beside_the_others(tmp_path, monkeypatch, capsys, ran):
+    """Before anything ran the defaults are looked at, after a stop the last settings."""
+    config = tmp_path / "c.toml"
+    config.write_text("colour = 1\n")
+    monkeypatch.setenv("TOKENPAK_CONFIG", str(config))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if ran:
+        settings = load(None, {}, {"state_dir": str(tmp_path / "state"), "port": 1})
+        prepare(settings.paths)
+        write_settings(settings)
+    assert doctor(state_dir=tmp_path / "state") == 1
+    out = capsys.readouterr().out
+    assert f"WRONG  configuration: TokenPak would not start: {config}: unknown key 'colour'" in out
+    assert f" port: {'nothing serves at http://127.0.0.1:1' if ran else ''}" in out
 
 
 def test_a_client_that_calls_a_dead_port_is_found(tmp_path, monkeypatch):

@@ -58,6 +58,7 @@ def test_events_of_tip(state, capsys):
         ({"since": "1970-01-01T00:00:06+00:00"}, [6, 7]),
         ({"since": "1970-01-01T00:00:02+00:00", "limit": 2}, [6, 7]),
         ({"since": "1h"}, []),
+        ({"since": "all"}, [1, 2, 3, 4, 5, 6, 7]),
     ],
 )
 def test_how_far_back(state, capsys, options, numbers):
@@ -77,7 +78,19 @@ def test_pages_do_not_show(state, page, most, since):
 
 def test_no_store_is_said_in_one_line(tmp_path, capsys):
     assert events(state_dir=tmp_path) == 1
-    assert capsys.readouterr().err == "tokenpak: there is no store yet: no request was recorded\n"
+    said = capsys.readouterr().err
+    assert said.startswith(f"tokenpak: there is no store yet: no request was recorded in {tmp_path}. ")
+    assert "tokenpakctl start" in said
+    assert "--state-dir" in said
+    assert said.count("\n") == 1
+
+
+def test_a_time_that_cannot_be_read_is_said_before_there_is_a_store(tmp_path, capsys):
+    assert events(since="yesterday", state_dir=tmp_path) == 1
+    assert (
+        "--since 'yesterday': write an age such as 6h, a time such as 2026-02-01T09:30, or all"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_time_that_cannot_be_read_is_said_in_one_line(state, capsys):

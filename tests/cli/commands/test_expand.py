@@ -61,3 +61,9 @@ def test_the_command():
     assert (failed.returncode, failed.stdout) == (1, b"")
     assert failed.stderr.startswith(b"tokenpak: ")
     assert subprocess.run([*command, "gemini"], input=b"", capture_output=True, timeout=60, check=False).returncode
+
+
+def test_an_empty_body_is_said_to_be_empty(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    given(monkeypatch, b"\n")
+    assert expand(format="anthropic") == 1
+    assert capsys.readouterr().err == "tokenpak: the body on standard input is empty\n"

@@ -145,6 +145,39 @@ def test_contradictions_and_strangers(house):
         integrate("emacs")
 
 
+@pytest.mark.parametrize("option", [{"apply": True}, {"undo": True}])
+def test_nothing_is_done_to_no_client(house, option):
+    with pytest.raises(ConfigError, match="name a client, or --all"):
+        integrate(**option)
+
+
+@pytest.fixture
+def broken(house, monkeypatch):
+    """A client that calls TokenPak, whose configuration cannot be used by now."""
+    house.put("codex", TEXTS["codex"])
+    house.apply("codex")
+    config = house.home.parent / "config.toml"
+    config.write_text("colour = 1\n")
+    monkeypatch.setenv("TOKENPAK_CONFIG", str(config))
+    return house
+
+
+@pytest.mark.parametrize("chosen", [("codex",), ()])
+def test_the_way_out_needs_no_configuration(broken, chosen):
+    assert integrate(*chosen, all=not chosen, undo=True) == 0
+    assert broken.file("codex").read_text() == TEXTS["codex"]
+    with pytest.raises(ConfigError, match="colour"):
+        integrate("codex", apply=True)
+
+
+def test_the_list_is_shown_beside_what_is_wrong_with_the_configuration(broken, capsys):
+    assert list_clients() == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("CLIENT ")
+    assert "unknown key 'colour'" in err
+    assert f"until that is mended, {ROOT} is taken for its address" in err
+
+
 def test_the_list(house, ensured, capsys):
     house.put("codex", TEXTS["codex"])
     integrate("codex", apply=True)

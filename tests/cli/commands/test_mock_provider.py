@@ -29,8 +29,10 @@ def test_serves_until_told_to_stop(told):
 
 
 def test_a_bad_fault_is_named(capsys):
-    assert mock_provider(fault=["melt"]) == 2
-    assert "melt" in capsys.readouterr().err
+    assert mock_provider(fault=["melt"]) == 64
+    said = capsys.readouterr().err
+    assert "melt" in said
+    assert "Faults are refuse, error_event, cut, stall, slow, drop." in said
 
 
 def test_a_taken_port_is_named(capsys):

@@ -2,6 +2,13 @@ import pytest
 
 from tokenpak.cli.commands import restart as module
 from tokenpak.cli.commands.restart import restart_command
+from tokenpak.control.supervisor import NotRunning
+
+
+@pytest.mark.parametrize("program", [None, "front"])
+def test_where_nothing_runs_the_next_step_is_told(tmp_path, program):
+    with pytest.raises(NotRunning, match=r"TokenPak is not running.*`tokenpakctl start`"):
+        restart_command(program, state_dir=tmp_path)
 
 
 @pytest.mark.parametrize("program", [None, "front"])

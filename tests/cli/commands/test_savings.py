@@ -5,8 +5,12 @@ import json
 import pytest
 from report_lab import fill
 
-from tokenpak.cli.commands.savings import savings
+from tokenpak.cli.commands.cost import cost
+from tokenpak.cli.commands.events import BadMoment
+from tokenpak.cli.commands.savings import Told, _drift, savings
+from tokenpak.core.ledger import Used
 from tokenpak.telemetry.queries import StoreUnreadableError
+from tokenpak.telemetry.reports import Drift
 
 
 @pytest.fixture
@@ -52,6 +56,24 @@ def test_by_a_key_and_as_csv(state, capsys):
 def test_nothing_is_said_to_be_nothing(state, capsys):
     assert savings(since="2999-01-01", state_dir=state) == 0
     assert capsys.readouterr().out == "Saved, since 2999-01-01\n  nothing\n"
+
+
+@pytest.mark.parametrize("command", [savings, cost])
+def test_a_time_that_cannot_be_read_is_said_before_there_is_a_store(tmp_path, command):
+    with pytest.raises(BadMoment, match="or all"):
+        command(since="yesterday", state_dir=tmp_path)
+
+
+def test_why_there_is_no_cost(state, capsys):
+    savings(since="1h", state_dir=state)
+    line = capsys.readouterr().out.splitlines()[4]
+    assert line == "No cost. A part of what was used has no price, or the reply broke off before its output was told:"
+
+
+def test_no_drift_from_nothing():
+    drift = Drift("gpt-5", 1, Used(0, 0, 0, 0, 0), Used(5, 0, 0, 0, 0))
+    rows = [line.split() for line in _drift(Told("all", 0, None, (), (), (drift,))).splitlines()]
+    assert [row[-1] for row in rows[1:]] == ["-", "-"]
 
 
 def test_no_store_is_an_error(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from tokenpak.cli.commands.start import start
 from tokenpak.config.paths import paths_for, prepare
+from tokenpak.config.settings import load, write_settings
 from tokenpak.control.instance import lock_instance
 
 READY = {"ready": True, "url": "http://127.0.0.1:9", "pid": 7}
@@ -48,6 +49,41 @@ def test_a_serve_that_fails_has_its_words_shown(program, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert err == "port 9 is taken by pid 1\n"
     assert "serve.log" in out
+
+
+@pytest.fixture
+def running(program, tmp_path):
+    """An instance that runs already; `serve` would tell that it was called."""
+    program("exit 1")
+    settings = load(None, {}, {"state_dir": str(tmp_path / "state"), "port": 4242, "drain_s": 3})
+    prepare(settings.paths)
+    write_settings(settings)
+    with lock_instance(settings.paths):
+        yield settings
+    assert not (tmp_path / "arguments").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [({"port": 4243}, "port"), ({"drain": 9}, "drain_s"), ({"upstream": ("a=http://h",)}, "upstreams")],
+)
+def test_another_option_than_it_runs_with_is_no_success(running, capsys, option, word):
+    assert start(state_dir=running.paths.state, **option) == 1
+    out = capsys.readouterr().out
+    assert "already running at http://127.0.0.1:4242" in out
+    assert f"another {word} than asked for; `tokenpakctl stop`" in out
+
+
+def test_a_file_that_asks_for_something_else_is_no_success(running, tmp_path, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text('port = 4242\nlevel = "off"\n')
+    assert start(state_dir=running.paths.state, config=config, drain=3) == 1
+    assert "another level than asked for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [{"port": 4242}, {"port": 0}, {"drain": 3}, {}])
+def test_the_options_it_runs_with_are_fine(running, option):
+    assert start(state_dir=running.paths.state, **option) == 0
 
 
 def test_it_does_nothing_when_it_runs_already(program, tmp_path, capsys):

@@ -74,7 +74,7 @@ def test_a_caller_that_keeps_its_pipe_open_and_says_nothing_is_not_waited_for(st
 
 def test_what_was_saved_may_be_below_nothing(state):
     figures = module.Figures(1, 5, 0, None, None, -2_000_000_000, 1_000_000_000)
-    assert module._words("today", figures) == "today $0.00, 1 requests, compression saved -$2.00 ± $1.00"
+    assert module._words("today", figures) == "today $0.00, 1 request, compression saved -$2.00 ± $1.00"
 
 
 def test_midnight_is_the_users(monkeypatch):
@@ -94,3 +94,14 @@ def test_a_terminal_is_not_read(monkeypatch):
 
     monkeypatch.setattr(sys, "stdin", Terminal(SAID))
     assert module._session() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(["--foo"], "--foo"), (["--json", "x"], "x"), (["--state-dir"], "--state-dir"), (["--state-dir", "a", "b"], "b")],
+)
+def test_a_word_that_is_no_option_is_said_beside_the_line(capsys, arguments, word):
+    assert module.main(arguments) == 64
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"tokenpak: not understood: {word}. ")

@@ -74,6 +74,15 @@ def test_purge_leaves_no_empty_directory_above_what_it_kept(order, tmp_path, mon
     assert not (tmp_path / ".local").exists()
 
 
+def test_purge_leaves_directories_the_user_made(order, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mine = paths_for(tmp_path / "work" / "x" / "tp")
+    prepare(mine)
+    assert uninstall(purge=True, state_dir=mine.state) == 0
+    assert (tmp_path / "work" / "x").is_dir()
+    assert not mine.state.exists()
+
+
 def test_a_directory_with_a_file_of_theirs_is_refused_before_anything_is_done(order, paths):
     _, done = order
     (paths.state / "mine.txt").write_text("")

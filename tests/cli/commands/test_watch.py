@@ -1,4 +1,3 @@
-import io
 import json
 import signal
 import subprocess
@@ -9,11 +8,14 @@ import time
 import pytest
 from money_lab import told
 from report_lab import fill
-from store_lab import eventually
+from store_lab import eventually, name_of
 
+from tests.cli.terminal import Terminal
 from tokenpak.cli.commands import watch as module
+from tokenpak.cli.commands.requests import HEAD
 from tokenpak.config.paths import paths_for
 from tokenpak.telemetry.book import Book
+from tokenpak.telemetry.following import Following
 from tokenpak.telemetry.queries import Reader
 
 
@@ -73,13 +75,28 @@ def test_rows_come_as_they_end_and_ctrl_c_is_no_error(tmp_path, option):
 
 
 def test_a_terminal_has_a_last_line_about_today(reader, book, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     book.commit(ends(1, time.time_ns()))
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(module.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         module._follow(reader, "text")
-    assert sys.stdout.getvalue().endswith("\x1b[Ktoday: 1 requests, <$0.0001")
+    assert sys.stdout.getvalue().endswith("\x1b[Ktoday: 1 request, <$0.0001")
+
+
+@pytest.mark.parametrize(("columns", "name"), [("200", 36), ("80", 13)])
+def test_a_terminal_has_a_head_over_its_columns(reader, book, monkeypatch, columns, name):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(module.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    following = Following(reader)
+    monkeypatch.setattr(module, "Following", lambda _: following)
+    book.commit(ends(1, time.time_ns()))
+    with pytest.raises(KeyboardInterrupt):
+        module._follow(reader, "text")
+    head, line, _ = sys.stdout.getvalue().split("\n")
+    line = line.removeprefix("\r\x1b[K")
+    assert head.split() == list(HEAD)
+    at = head.index("REQUEST")
+    assert line[at : at + name] == name_of(1)[:name]
+    assert head.index("CLIENT") == at + name + 2
+    assert [line[head.index(word) - 2 :][:2] for word in HEAD[1:]] == ["  "] * len(HEAD[1:])

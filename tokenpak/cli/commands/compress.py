@@ -8,10 +8,12 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tokenpak.cli import explanation
 from tokenpak.cli.explanation import Told
 from tokenpak.cli.options import Repeated, Switch, wanted_settings
+from tokenpak.cli.render import amount
 from tokenpak.config.rules import Unusable, passes_in
 from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.core.body import Unreadable, outline, read
@@ -46,7 +48,7 @@ def compress(
     level: Level | None = None,
     only: Repeated = (),
     without: Repeated = (),
-    floor: int | None = None,
+    floor: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     client: str | None = None,
     config: Path | None = None,
 ) -> int:
@@ -68,9 +70,9 @@ def compress(
     level
         Level to compress at, whatever the configuration says: off or lossless.
     only
-        Name of a pass that may make edits; no other may. May be repeated.
+        Name of a pass that may make edits; no other may. Write the option again for another.
     without
-        Name of a pass that may make none. May be repeated.
+        Name of a pass that may make none. Write the option again for another.
     floor
         Tokens that must stand before a block for it to be edited.
     client
@@ -79,7 +81,7 @@ def compress(
         TOML file with settings. Default: config.toml in the user's configuration directory, if there is one.
 
     """
-    raw = sys.stdin.buffer.read() if str(body) == "-" else contents(body)
+    raw = _filled("the body on standard input", sys.stdin.buffer.read()) if str(body) == "-" else contents(body)
     fmt = Format(format) if format else guessed(raw)
     given = Rule(level=level, passes=_passes(only) or None, without=_passes(without), floor_tokens=floor)
     shown = _shown(fmt, raw, client, given, wanted_settings(None, config, None, (), None))
@@ -158,7 +160,7 @@ def _json(value: object) -> str:
 def _edits_in_words(shown: Shown) -> str:
     patch = shown.patch
     lines = [_headline(shown), *_tallies(patch)]
-    lines += [f"  left literal, {reason}: {n} texts" for reason, n in sorted(patch.reasons.items())]
+    lines += [f"  left literal, {reason}: {amount(n, 'text')}" for reason, n in sorted(patch.reasons.items())]
     for edit in patch.edits:
         lines.append(f"bytes {edit.start}-{edit.end} ({edit.end - edit.start}): {edit.new.decode()}")
     return "\n".join(lines)
@@ -178,7 +180,7 @@ def _summary(shown: Shown) -> Iterator[str]:
         yield textwrap.fill("Never edited: " + ", ".join(kinds), explanation.COLUMNS, subsequent_indent="  ")
     before, after = (sum(getattr(text, side) for text in shown.texts) for side in ("before", "after"))
     share = f" (-{1 - after / before:.1%})" if after < before else ""
-    texts = f"{len(shown.texts):,} texts that may be edited: {before:,} tokens, {after:,} as sent{share}"
+    texts = f"{amount(len(shown.texts), 'text')} that may be edited: {before:,} tokens, {after:,} as sent{share}"
     yield "\n".join([texts, *_tallies(shown.patch), _headline(shown)])
 
 
@@ -196,11 +198,11 @@ def _terms(shown: Shown) -> str:
 def _headline(shown: Shown) -> str:
     before, after = len(shown.body), len(apply_edits(shown.body, shown.patch.edits))
     saved = sum(t.saved for t in shown.patch.tallies)
-    return f"{before:,} bytes in, {after:,} out; {saved:,} tokens saved ({shown.patch.counter})"
+    return f"{before:,} bytes in, {after:,} out; {amount(saved, 'token')} saved ({shown.patch.counter})"
 
 
 def _tallies(patch: Patch) -> list[str]:
-    return [f"  {t.name}: {t.edits} edits, {t.saved:,} tokens" for t in patch.tallies]
+    return [f"  {t.name}: {amount(t.edits, 'edit')}, {amount(t.saved, 'token')}" for t in patch.tallies]
 
 
 def _passes(names: Sequence[str]) -> tuple[str, ...]:
@@ -211,11 +213,17 @@ def _passes(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def contents(path: Path) -> bytes:
-    """What is in a file. Exits with a message where it cannot be read."""
+    """What is in a file. Exits with a message where it cannot be read, or holds nothing."""
     try:
-        return path.read_bytes()
+        return _filled(str(path), path.read_bytes())
     except OSError as error:
         raise SystemExit(f"tokenpak: cannot read {path}: {error.strerror}") from error
+
+
+def _filled(name: str, raw: bytes) -> bytes:
+    if not raw.strip():
+        raise SystemExit(f"tokenpak: {name} is empty")
+    return raw
 
 
 _TELLING: dict[tuple[bool, bool], Callable[[Shown], str]] = {

@@ -12,7 +12,7 @@ from tokenpak.telemetry import reports
 from tokenpak.telemetry.reports import By, Cost, Unpriced
 
 _SHOWN = {
-    "uncached": "INPUT",
+    "uncached": "UNCACHED",
     "cache_read": "READ",
     "cache_write_5m": "WRITE 5M",
     "cache_write_1h": "WRITE 1H",
@@ -67,14 +67,14 @@ def cost(
         State directory of the instance. Default: the user's state directory.
 
     """
-    form = sheet.form(json, csv)
+    form, periods = sheet.form(json, csv), sheet.periods(since)
     with sheet.store(state_dir) as reader:
         told = [
             Told(name, since_ns, by, reports.costs(reader, since_ns, by), reports.unpriced(reader, since_ns))
-            for name, since_ns in sheet.periods(since)
+            for name, since_ns in periods
         ]
     records = [Record(each.period, each.since_ns, line) for each in told for line in each.costs]
-    sheet.put(Sheet("\n\n".join(map(_words, told)), {"periods": told}, records), form)
+    sheet.put(Sheet("\n\n".join(map(_words, told)), {"periods": told}, records, Record), form)
     return 0
 
 

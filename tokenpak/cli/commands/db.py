@@ -15,7 +15,7 @@ from tokenpak.cli.sheet import Sheet
 from tokenpak.config.paths import Paths
 from tokenpak.control.instance import AlreadyRunning, lock_instance
 from tokenpak.telemetry import upkeep
-from tokenpak.telemetry.queries import StoreUnreadableError
+from tokenpak.telemetry.queries import StoreUnreadableError, no_store
 from tokenpak.telemetry.store import SCHEMA_VERSION, StoreUnusableError, close_store, open_store
 
 app = App(name="db", help="Check, copy or migrate the store.")
@@ -53,7 +53,7 @@ def check(*, json: Switch = False, csv: Switch = False, state_dir: Path | None =
     except sqlite3.DatabaseError:  # said among the findings
         version, returns = 0, False
     told = Checked(str(path), path.stat().st_size, version, returns, findings)
-    sheet.put(Sheet(_words(told), told, [told]), form)
+    sheet.put(Sheet(_words(told), told, [told], Checked), form)
     return 1 if findings else 0
 
 
@@ -61,19 +61,19 @@ def check(*, json: Switch = False, csv: Switch = False, state_dir: Path | None =
 def backup(file: Path | None = None, /, *, state_dir: Path | None = None) -> int:
     """Copy the store to a file, while it is in use.
 
-    The copy is readable by you alone.
+    The copy is readable by you alone. Keep it outside the state directory: `tokenpakctl uninstall --purge` removes that.
 
     Parameters
     ----------
     file
-        Where to; it must not exist. Default: beside the store, with today's date.
+        Where to; it must not exist. Default: in the current directory, named by the time.
     state_dir
         State directory of the instance. Default: the user's state directory.
 
     """
     path = _database(state_dir)
     now = datetime.now().astimezone()
-    target = file or path.with_name(f"{path.stem}-{now:%Y%m%dT%H%M%S}.db")
+    target = file or Path(f"{path.stem}-{now:%Y%m%dT%H%M%S}.db")
     try:
         count = upkeep.copy(path, target)
     except upkeep.CannotCopy as error:
@@ -124,7 +124,7 @@ def _migrated(path: Path, paths: Paths) -> str:
 def _database(state_dir: Path | None) -> Path:
     path = running_settings(state_dir).paths.database
     if not path.exists():
-        raise StoreUnreadableError("there is no store yet: no request was recorded")
+        raise no_store(path)
     return path
 
 

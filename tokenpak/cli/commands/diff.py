@@ -20,7 +20,9 @@ from tokenpak.config.settings import ConfigError, Settings
 from tokenpak.core.body import Unreadable, read
 from tokenpak.core.patch import Format, Patch
 from tokenpak.core.pipeline import decide, patch_of
+from tokenpak.core.redact import KIND
 from tokenpak.core.rules import resolved
+from tokenpak.ipc.events import NOTES
 from tokenpak.telemetry.queries import StoredRequest
 
 NOT_STORED = "The text of requests is never stored. Give the body as the client sent it: --body FILE."
@@ -57,7 +59,8 @@ def diff(
 ) -> int:
     """Show what was edited in one request, from its body.
 
-    TokenPak keeps no bodies, so you name the file; without one it says what is recorded of the edits.
+    TokenPak keeps no bodies, so you name the file; without one it says what is recorded of the edits. Cache marks and what
+    was redacted are not made again. A file that is not the body of this request is said to be none, with exit code 1.
 
     Parameters
     ----------
@@ -84,13 +87,12 @@ def diff(
     counts = _counts(row, patch)
     warnings = _warnings(row, raw, counts)
     data = {"request": row.id, "edits": spans, "passes": [c._asdict() for c in counts], "warnings": warnings}
-    sheet.put(Sheet(_words(spans, counts, warnings), data, spans), form)
-    return 0
+    sheet.put(Sheet(_words(spans, counts, warnings), data, spans, Span), form)
+    return int(_is_another(row, raw) and _differ(counts))
 
 
 def _recorded(row: StoredRequest) -> str:
-    edits = number(row.edits)
-    return f"{row.id}: {edits} edits are recorded ({', '.join(sorted(row.passes)) or 'no pass'})."
+    return f"{row.id}: edits recorded: {number(row.edits)} ({', '.join(sorted(row.passes)) or 'no pass'})."
 
 
 def _patch(row: StoredRequest, raw: bytes, settings: Settings) -> Patch:
@@ -109,9 +111,11 @@ def _patch(row: StoredRequest, raw: bytes, settings: Settings) -> Patch:
 
 
 def _counts(row: StoredRequest, patch: Patch) -> list[Counts]:
+    from tokenpak.proxy.row import MARKS
+
     again = {tally.name: tally for tally in patch.tallies}
     out = []
-    for name in sorted(row.passes.keys() | again.keys()):
+    for name in sorted((row.passes.keys() | again.keys()) - {MARKS, KIND, *NOTES}):  # what no pass of the engine did
         old, new = row.passes.get(name), again.get(name)
         before = (old.edits, old.saved) if old else (None, None)
         after = (new.edits, new.saved) if new else (None, None)
@@ -121,14 +125,25 @@ def _counts(row: StoredRequest, patch: Patch) -> list[Counts]:
 
 def _warnings(row: StoredRequest, raw: bytes, counts: list[Counts]) -> list[str]:
     out = []
-    if row.bytes_before is not None and row.bytes_before != len(raw):
-        out.append(f"This is not the body that was sent: it has {len(raw):,} bytes, and {row.bytes_before:,} came.")
-    if any((c.edits, c.saved) != (c.edits_again, c.saved_again) for c in counts):
+    if _is_another(row, raw):
+        sizes = f"it has {len(raw):,} bytes, and {number(row.bytes_before)} came"
+        coded = f"Another body, or the same that was coded on its way: {sizes}."
+        out.append(f"This is not the body that was sent: {sizes}." if _differ(counts) else coded)
+    if _differ(counts):
         out.append(
             "The counts differ from those recorded: a text keeps the form it first went out in, and rules, passes or "
             "the tokenizer may be others by now."
         )
     return out
+
+
+def _differ(counts: list[Counts]) -> bool:
+    return any((each.edits, each.saved) != (each.edits_again, each.saved_again) for each in counts)
+
+
+def _is_another(row: StoredRequest, raw: bytes) -> bool:
+    """Whether what came had another size: another body, or one that was coded. One of the same size may be another, too."""
+    return row.bytes_before is not None and row.bytes_before != len(raw)
 
 
 def _words(spans: list[Span], counts: list[Counts], warnings: list[str]) -> str:

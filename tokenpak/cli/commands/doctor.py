@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokenpak.cli.options import Switch, running_settings
+from tokenpak.cli.options import Switch, settings_anyway
 from tokenpak.cli.sheet import as_json
 from tokenpak.config.settings import Settings
 from tokenpak.control.doctor.finding import Finding, Weight
@@ -54,7 +54,7 @@ def doctor(
         State directory of the instance. Default: the user's state directory.
 
     """
-    settings = running_settings(state_dir)
+    settings = settings_anyway(state_dir)  # what is wrong with the configuration is among the findings
     found = _findings(settings) + (look_at_providers(settings) if providers else [])
     told = [_told(finding, _mended(finding) if fix else False) for finding in found]
     sys.stdout.write(as_json(told) if json else _words(told))

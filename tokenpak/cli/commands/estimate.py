@@ -49,7 +49,7 @@ def estimate(
         A log, or a folder of them: of Claude Code, of Codex, or recorded sessions (*.json). Default: the logs of Claude Code
         and Codex in your home.
     since
-        Only requests since then: an age such as 30d, or a time such as 2026-02-01.
+        Only requests since then: an age such as 30d, a time such as 2026-02-01, or all.
     limit
         Only so many files, the newest ones.
     head
@@ -80,7 +80,9 @@ def estimate(
     if form == "text":
         _show(told)
     else:
-        sheet.put(Sheet("", told, told.sessions), form)
+        from tokenpak.cli.estimate.told import Session
+
+        sheet.put(Sheet("", told, told.sessions, Session), form)
     return 0
 
 

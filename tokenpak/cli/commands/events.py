@@ -8,7 +8,6 @@ output itself and not on a clock alone.
 """
 
 import io
-import os
 import re
 import select
 import sys
@@ -16,8 +15,11 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tokenpak.cli.options import Switch, running_settings
 from tokenpak.cli.render import DAY, HOUR, MINUTE
@@ -31,6 +33,9 @@ RECENT = 100
 LOOK_S = 0.5
 """How long between two looks for what has ended."""
 
+EVER = "all"
+"""For all that is stored, where a time is asked for."""
+
 _NANO = 10**9
 _UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _AGE = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -42,7 +47,7 @@ def events(
     *,
     tip: Switch = False,
     since: str | None = None,
-    limit: int | None = None,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     follow: Switch = False,
     state_dir: Path | None = None,
 ) -> int:
@@ -55,8 +60,8 @@ def events(
     tip
         As telemetry events of TIP-1.0, instead of the store's own form.
     since
-        Only those that came after: an age such as 90m, 6h or 7d, or a time such as 2026-02-01 or
-        2026-02-01T09:30:00+01:00 (without a zone: this machine's).
+        Only those that came after: an age such as 90m, 6h or 7d, a time such as 2026-02-01 or
+        2026-02-01T09:30:00+01:00 (without a zone: this machine's), or all.
     limit
         At most so many, the newest. Default: 100, or all of them with --since; none with --follow alone.
     follow
@@ -78,8 +83,6 @@ def events(
     except (BadMoment, StoreUnreadableError) as error:
         sys.stderr.write(f"tokenpak: {error}\n")
         return 1
-    except BrokenPipeError:  # whoever reads has seen enough; Python would complain once more when it closes its output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -115,7 +118,9 @@ class BadMoment(Exception):  # noqa: N818 named by what is the case
 
 
 def moment_ns(text: str, now_ns: int) -> int:
-    """An age before `now_ns`, or a time, in nanoseconds since the epoch. Raises BadMoment."""
+    """An age before `now_ns`, a time, or "all", in nanoseconds since the epoch. Raises BadMoment."""
+    if text == EVER:
+        return 0
     age = _AGE.fullmatch(text)
     if age is not None:
         return now_ns - int(age[1]) * _UNITS[age[2]] * _NANO
@@ -123,7 +128,9 @@ def moment_ns(text: str, now_ns: int) -> int:
         at = datetime.fromisoformat(text)
         return int(at.astimezone(UTC).timestamp()) * _NANO
     except (ValueError, OverflowError) as error:
-        raise BadMoment(f"--since {text!r}: write an age such as 6h, or a time such as 2026-02-01T09:30") from error
+        raise BadMoment(
+            f"--since {text!r}: write an age such as 6h, a time such as 2026-02-01T09:30, or all"
+        ) from error
 
 
 def chronological(

@@ -20,6 +20,9 @@ def expand(*, format: Literal["anthropic", "openai", "responses"]) -> int:  # no
 
     """
     sent = sys.stdin.buffer.read()
+    if not sent.strip():
+        sys.stderr.write("tokenpak: the body on standard input is empty\n")
+        return 1
     try:
         sys.stdout.buffer.write(expand_body(Format(format), sent))
     except Unreadable as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from cyclopts import App
 
-from tokenpak.cli.options import Switch, running_settings, wanted_settings
+from tokenpak.cli.options import Switch, running_settings, settings_anyway, wanted_settings
 from tokenpak.cli.render import table
 from tokenpak.cli.sheet import UNKNOWN, as_json
 from tokenpak.config.settings import ConfigError, Settings
@@ -70,11 +70,14 @@ def integrate(
     if (apply and undo) or (client is not None and all):
         raise ConfigError("write --apply or --undo, and one client or --all.")
     if client is None and not all:
+        if apply or undo:
+            raise ConfigError("name a client, or --all. `tokenpak integrate list` shows those there are.")
         return list_clients(json=json, state_dir=state_dir)
-    settings, machine = _settings(state_dir), _machine()
+    machine = _machine()
     chosen = _found(machine) if client is None else (integration_of(client),)
     if undo:
-        return _tell(_undone(settings, machine, client), json)
+        return _tell(_undone(settings_anyway(state_dir), machine, client), json)
+    settings = _settings(state_dir)
     outcomes = _previewed(chosen, settings, machine)
     if apply:
         outcomes = _applied(chosen, outcomes, settings, machine, start)
@@ -95,7 +98,7 @@ def list_clients(*, json: Switch = False, state_dir: Path | None = None) -> int:
         State directory of the instance. Default: the user's state directory.
 
     """
-    settings, machine = _settings(state_dir), _machine()
+    settings, machine = _listed_settings(state_dir), _machine()
     written = {each.client for each in journal.entries(settings.paths)}
     found = [listed(each, machine, _root(settings), written=each.name in written) for each in INTEGRATIONS]
     head = ("CLIENT", "FOUND", "VERSION", "CALLS", "TOKENPAK", "WRITTEN BY IT")
@@ -136,6 +139,18 @@ def _settings(state_dir: Path | None) -> Settings:
     if instance_pid(running.paths) is not None:
         return running
     return wanted_settings(Path(running.state_dir), None, None, (), None)
+
+
+def _listed_settings(state_dir: Path | None) -> Settings:
+    """A list is shown whatever the configuration says, as it helps to find a way out."""
+    try:
+        return _settings(state_dir)
+    except ConfigError as error:
+        settings = settings_anyway(state_dir)
+        sys.stderr.write(
+            f"tokenpak: {error}\ntokenpak: until that is mended, {_root(settings)} is taken for its address\n"
+        )
+        return settings
 
 
 def _machine() -> Machine:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from tokenpak.cli.options import running_settings
 from tokenpak.control.logs import Follower, last_lines, log_files
@@ -18,7 +18,7 @@ def logs(
     /,
     *,
     follow: Annotated[bool, Parameter(alias="-f", negative="", show_default=False)] = False,
-    lines: Annotated[int, Parameter(alias="-n")] = 20,
+    lines: Annotated[int, Parameter(alias="-n", validator=validators.Number(gte=0))] = 20,
     state_dir: Path | None = None,
 ) -> int:
     """Show a program's log, or follow it.
@@ -37,7 +37,11 @@ def logs(
         State directory of the instance. Default: the user's state directory.
 
     """
-    files = log_files(running_settings(state_dir).paths, program)
+    paths = running_settings(state_dir).paths
+    files = log_files(paths, program)
+    if not (follow or any(file.exists() for file in files.values())):
+        sys.stderr.write(f"tokenpak: there are no logs in {paths.logs} yet; `tokenpakctl start` begins them\n")
+        return 0
     width = max(len(name) for name in files) if len(files) > 1 else 0
     follower = Follower(files) if follow else None  # before the end is shown, so that nothing falls between
     for name, file in files.items():

@@ -4,21 +4,24 @@ import os
 import signal
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 from cyclopts import Parameter
 
+from tokenpak.cli.application import NOT_UNDERSTOOD
 from tokenpak.mock_provider.app import Provider
 from tokenpak.mock_provider.call import Manner
 from tokenpak.mock_provider.coding import Coding
 from tokenpak.mock_provider.faults import AnyFault, BadFault, parse_words
 
+NAMES = tuple(str(each.__struct_config__.tag) for each in get_args(AnyFault))
+
 
 def mock_provider(
     *,
     port: int = 0,
-    fault: Annotated[list[str] | None, Parameter(negative="", show_default=False)] = None,
+    fault: Annotated[list[str] | None, Parameter(negative="", show_default=False, metavar="STR")] = None,
     pieces: int = 8,
     interval_ms: float = 0.0,
     think_ms: float = 0.0,
@@ -26,8 +29,9 @@ def mock_provider(
 ) -> int:
     """Run the embedded provider, for trying things out.
 
-    It answers as Anthropic and OpenAI would, with made-up text and usage from a prompt cache that is really kept. Listens on 127.0.0.1 and prints one JSON line when it accepts connections. Stops on SIGTERM or Ctrl-C.
-    What it received is at /__mock/log, faults are switched at /__mock/faults while it runs.
+    It answers as Anthropic and OpenAI would, with made-up text and usage from a prompt cache that is really kept. Listens on
+    127.0.0.1 and prints one JSON line when it accepts connections. Stops on SIGTERM or Ctrl-C. What it received is at
+    /__mock/log, faults are switched at /__mock/faults while it runs.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ def mock_provider(
         Port to listen on; 0 takes a free one.
     fault
         A fault to start with, such as "refuse status=529 times=1", "cut at_byte=300", "stall at_byte=300 seconds=60",
-        "slow seconds=2", "error_event after=2", "drop times=1". May be given several times.
+        "slow seconds=2", "error_event after=2", "drop times=1". Write the option again for another.
     pieces
         Deltas in each stream.
     interval_ms
@@ -49,8 +53,8 @@ def mock_provider(
     try:
         faults = [parse_words(words) for words in fault or []]
     except BadFault as error:
-        sys.stderr.write(f"tokenpak: --fault: {error}\n")
-        return 2
+        sys.stderr.write(f"tokenpak: --fault: {error}. Faults are {', '.join(NAMES)}.\n")
+        return NOT_UNDERSTOOD
     return _serve(port, Manner(pieces, interval_ms / 1000, think_ms / 1000, coding), faults)
 
 

@@ -1,26 +1,32 @@
 """`tokenpak requests`: the recorded requests, newest first."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tokenpak.cli import sheet
 from tokenpak.cli.options import Switch
 from tokenpak.cli.sheet import NANO, UNKNOWN, Sheet, grid, money, number
 from tokenpak.core.cost import INPUT, tokens_of
 from tokenpak.ipc.events import CloseState
-from tokenpak.telemetry.queries import Filter, StoredRequest
+from tokenpak.telemetry.queries import MOST, Filter, StoredRequest
 
 State = Literal[CloseState, "open"]
 RECENT = 20
+SHORT_ID = 13
+"""Characters of an id that tell requests apart that came more than a moment after each other."""
 HEAD = ("TIME", "REQUEST", "CLIENT", "MODEL", "STATE", "STATUS", "INPUT", "READ", "OUTPUT", "COST", "SAVED", "MISS")
 
 
 def requests(
     *,
     since: str = "7d",
-    limit: int = RECENT,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=MOST))] = RECENT,
     client: str | None = None,
     model: str | None = None,
     project: str | None = None,
@@ -39,7 +45,7 @@ def requests(
     since
         Only those that came after: an age such as 6h, a time such as 2026-02-01, or all.
     limit
-        At most so many; 1000 are the most.
+        At most so many, one at least; 1000 are the most.
     client
         Only of this client.
     model
@@ -62,10 +68,25 @@ def requests(
     since_ns = sheet.asked(since, time.time_ns()).since_ns
     which = Filter(since_ns=since_ns, client=client, model=model, project=project, session=session, state=state)
     with sheet.store(state_dir) as reader:
-        found = reader.newest(max(0, limit), which=which)
-    text = grid(HEAD, map(cells, found)) if found else "no request"
-    sheet.put(Sheet(text, found, found), form)
+        found = reader.newest(limit, which=which)
+    sheet.put(Sheet(_words(found), found, found, StoredRequest), form)
     return 0
+
+
+def _words(found: Sequence[StoredRequest]) -> str:
+    if not found:
+        return "no request"
+    rows, room = [cells(row) for row in found], sheet.room()
+    text = grid(HEAD, rows)
+    if room is None or max(map(len, text.splitlines())) <= room:
+        return text
+    return grid(HEAD, map(narrow, rows))
+
+
+def narrow(line: Sequence[str]) -> tuple[str, ...]:
+    """The cells of a request with less of when and which, for a terminal: `show` takes the beginning of an id."""
+    when, name, *others = line
+    return (when if when == UNKNOWN else when[len("2026-") : -len(":00")], name[:SHORT_ID], *others)
 
 
 def cells(row: StoredRequest) -> tuple[str, ...]:

@@ -59,11 +59,11 @@ def savings(
         State directory of the instance. Default: the user's state directory.
 
     """
-    form = sheet.form(json, csv)
+    form, periods = sheet.form(json, csv), sheet.periods(since)
     with sheet.store(state_dir) as reader:
-        told = [_told(reader, period, by) for period in sheet.periods(since)]
+        told = [_told(reader, period, by) for period in periods]
     records = [Record(each.period, each.since_ns, line) for each in told for line in each.savings]
-    sheet.put(Sheet("\n\n".join(map(_words, told)), {"periods": told}, records), form)
+    sheet.put(Sheet("\n\n".join(map(_words, told)), {"periods": told}, records, Record), form)
     return 0
 
 
@@ -82,7 +82,7 @@ def _told(reader: Reader, period: Period, by: By | None) -> Told:
 def _words(told: Told) -> str:
     parts = [f"Saved, {told.period}", _lines(told)]
     if told.unpriced:
-        parts.append(f"No cost, so no money told. {WHY_NO_COST}:\n" + _unpriced(told))
+        parts.append(f"No cost. {WHY_NO_COST}:\n" + _unpriced(told))
     if told.drift:
         parts.append("Input tokens, expected by the cache model and reported by the provider:\n" + _drift(told))
     return "\n".join(parts)

@@ -48,7 +48,8 @@ def serve(
     config
         TOML file with settings. Default: config.toml in the user's configuration directory, if there is one.
     upstream
-        NAME=URL: base URL of a provider (anthropic, openai, google, ollama, or a name of yours). May be repeated.
+        NAME=URL: base URL of a provider (anthropic, openai, google, ollama, or a name of yours). Write the
+        option again for another.
     drain
         Seconds that open requests may take to end after SIGTERM. Default 15.
 

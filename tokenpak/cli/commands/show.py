@@ -50,7 +50,7 @@ def show(request: str, /, *, json: Switch = False, csv: Switch = False, state_di
     form = sheet.form(json, csv)
     with sheet.store(state_dir) as reader:
         told = _told(named(reader, request), state_dir)
-    sheet.put(Sheet(_words(told), told, [told.request]), form)
+    sheet.put(Sheet(_words(told), told, [told.request], StoredRequest), form)
     return 0
 
 

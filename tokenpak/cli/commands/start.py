@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenpak.cli.options import Repeated, running_settings, wanted_settings
@@ -26,8 +27,9 @@ def start(
 ) -> int:
     """Start TokenPak in the background.
 
-    Waits until it accepts traffic. Takes the options of `tokenpak serve`. Does nothing when it runs already. Without options, what `tokenpakctl install`
-    has installed is started as the service it is.
+    Waits until it accepts traffic. Takes the options of `tokenpak serve`. Does nothing when it runs already; if it
+    runs with another setting than an option asks for, it says so and fails. Without options, what `tokenpakctl install` has
+    installed is started as the service it is.
 
     Parameters
     ----------
@@ -48,14 +50,28 @@ def start(
     prepare(paths)
     running = instance_pid(paths)
     if running is not None:
-        _tell(f"already running at {running_settings(paths.state).url} (pid {running})")
-        return 0
+        options = {"port": port, "upstreams": upstream or None, "drain_s": drain}
+        return _stay(settings, running, config, [name for name, value in options.items() if value is not None])
     if (port, config, upstream, drain) == (None, None, (), None) and (owner := _service(settings)) is not None:
         return _start_service(settings, owner)
     given = {"--port": port, "--state-dir": paths.state, "--config": config, "--drain": drain}
     arguments = [f"{option}={value}" for option, value in given.items() if value is not None]
     arguments += [f"--upstream={each}" for each in upstream]
     return _start(settings, arguments)
+
+
+def _stay(wanted: Settings, pid: int, config: Path | None, given: Sequence[str]) -> int:
+    """What runs goes on; a failure where something else was asked for. given: settings named by options."""
+    running = running_settings(wanted.paths.state)
+    asked = running.__struct_fields__ if config else given
+    other = [
+        name for name in asked if getattr(wanted, name) != getattr(running, name) and (name, wanted.port) != ("port", 0)
+    ]
+    _tell(f"already running at {running.url} (pid {pid})")
+    if not other:
+        return 0
+    _tell(f"it runs with another {', '.join(other)} than asked for; `tokenpakctl stop` first, then start it so")
+    return 1
 
 
 def _service(settings: Settings) -> Owner | None:

@@ -1,7 +1,8 @@
 """`tokenpak statusline`: one line for the status line of an agent, from the store alone.
 
 It is started several times a minute, so it reads its few options itself and imports neither the command line's parser nor
-anything to draw with (`telemetry.glance`). It never fails: an agent would show the error for ever.
+anything to draw with (`telemetry.glance`). It never fails for what the store holds: an agent would show the error for ever.
+A word that is no option is an error beside the line, never in it.
 """
 
 import contextlib
@@ -11,12 +12,16 @@ import select
 import sys
 from pathlib import Path
 
+from tokenpak.cli.application import NOT_UNDERSTOOD
+from tokenpak.cli.render import amount
 from tokenpak.config.paths import default_state_dir, paths_for
 from tokenpak.telemetry.glance import Figures, NoFigures, glance, last_midnight_s
 
 MOST_BYTES = 1 << 20
 PATIENCE_S = 0.2
 """How long whoever calls may take to say something on standard input."""
+FORMS = ("--json", "--csv")
+PLACE = "--state-dir"
 USAGE = """Usage: tokenpak statusline [--json | --csv] [--state-dir DIR]
 
 Print one line for an agent's status line: this session and today. Reads what Claude Code says on standard input
@@ -31,7 +36,10 @@ def main(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         sys.stdout.write(USAGE)
         return 0
-    place = _option(arguments, "--state-dir") or os.environ.get("TOKENPAK_STATE_DIR") or default_state_dir()
+    if unknown := _unknown(arguments):
+        sys.stderr.write(f"tokenpak: not understood: {unknown}. `tokenpak statusline --help` says what is.\n")
+        return NOT_UNDERSTOOD
+    place = _option(arguments, PLACE) or os.environ.get("TOKENPAK_STATE_DIR") or default_state_dir()
     session = _session()
     try:
         of_session, today = glance(str(paths_for(Path(place)).database), session, last_midnight_s())
@@ -59,7 +67,10 @@ def _shown(session: Figures | None, today: Figures, arguments: list[str]) -> str
 
 
 def _words(name: str, figures: Figures) -> str:
-    parts = [name if figures.nanos is None else f"{name} {_dollars(figures.nanos)}", f"{figures.requests:,} requests"]
+    parts = [
+        name if figures.nanos is None else f"{name} {_dollars(figures.nanos)}",
+        amount(figures.requests, "request"),
+    ]
     if figures.unpriced:
         parts.append(f"{figures.unpriced:,} without a cost")
     if figures.tokens and figures.read is not None:
@@ -80,6 +91,17 @@ def _option(arguments: list[str], name: str) -> str | None:
             return arguments[at + 1]
         if word.startswith(f"{name}="):
             return word.partition("=")[2]
+    return None
+
+
+def _unknown(arguments: list[str]) -> str | None:
+    """The first word that is no option, nor the value of one."""
+    words = iter(arguments)
+    for word in words:
+        if word == PLACE and next(words, None) is not None:
+            continue
+        if word not in FORMS and not word.startswith(f"{PLACE}="):
+            return word
     return None
 
 

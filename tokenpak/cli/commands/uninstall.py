@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from tokenpak.cli.commands.stop import end
-from tokenpak.cli.options import Switch, running_settings
+from tokenpak.cli.options import Switch, settings_anyway
 from tokenpak.cli.sheet import as_json
-from tokenpak.config.paths import default_config_file, default_state_dir, paths_for
-from tokenpak.config.settings import ConfigError, Settings
+from tokenpak.config.paths import default_config_file
+from tokenpak.config.settings import Settings
 from tokenpak.control import stop_times
 from tokenpak.control.farewell import LongSession, long_sessions
 from tokenpak.control.install import is_installed, remove_service
@@ -62,7 +62,7 @@ def uninstall(
         State directory of the instance. Default: the user's state directory.
 
     """
-    settings = _settings(state_dir)
+    settings = settings_anyway(state_dir)  # a configuration that cannot be read keeps nobody from leaving
     if purge:
         refuse_strangers(settings.paths)  # before anything is done
     sessions = _sessions(settings)
@@ -87,15 +87,6 @@ def undo_integrations(settings: Settings) -> tuple[tuple[str, ...], tuple[str, .
     failed = [each for each in outcomes if each not in done]
     troubles = (". ".join((f"{each.client}: {each.words}", *each.steps)) for each in failed)
     return tuple(each.client for each in done if each.kind != "nothing"), tuple(troubles)
-
-
-def _settings(state_dir: Path | None) -> Settings:
-    """What runs, or would run; a configuration that cannot be read keeps nobody from leaving."""
-    try:
-        return running_settings(state_dir)
-    except ConfigError:
-        place = state_dir or Path(os.environ.get("TOKENPAK_STATE_DIR") or default_state_dir())
-        return Settings(state_dir=str(paths_for(place).state))
 
 
 def _sessions(settings: Settings) -> tuple[LongSession, ...]:

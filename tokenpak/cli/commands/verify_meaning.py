@@ -91,14 +91,14 @@ def verify_meaning(
     questions: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
     seed: int = 1,
     answer_tokens: Annotated[int, Parameter(validator=Number(gte=16))] = 256,
-    floor: int = FLOOR_TOKENS,
+    floor: Annotated[int, Parameter(validator=Number(gte=0))] = FLOOR_TOKENS,
     yes: Switch = False,
     show: Switch = False,
 ) -> int:
     """Ask a model, with your key, about text that markers stand for.
 
-    Each question is asked twice: on the original and on the compressed request. Prints what it would send and sends nothing unless told --yes. Reports both scores with intervals of 95 %, their
-    paired difference, and what that does not prove.
+    Each question is asked twice: on the original and on the compressed request. Prints what it would send and sends nothing
+    unless told --yes. Reports both scores with intervals of 95 %, their paired difference, and what that does not prove.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """`tokenpak verify-savings`: what was saved, counted by the provider itself, with the user's own key.
 
-Bodies are never stored, so the pairs are made anew, from files or from the client's logs. A count costs nothing, but it sends
-the request's text to the provider: so this says first how much it will send and where, and sends nothing without a yes.
-One run asks one provider. Anthropic's count is free; for OpenAI's no price is stated. OpenAI counts requests of its
-responses, and none of its chat completions; Gemini's requests are not edited.
+Bodies are never stored, so the pairs are made anew, from files or from the client's logs. A count sends the request's text to
+the provider: so this says first how much it will send and where, and sends nothing without a yes. One run asks one provider.
+Anthropic's count is free; for OpenAI's no price is stated. OpenAI counts requests of its responses, and none of its chat
+completions; Gemini's requests are not edited.
 """
 
 import os
@@ -29,6 +29,7 @@ from tokenpak.cli.estimate.replay import Means
 from tokenpak.cli.estimate.turns import Turn
 from tokenpak.cli.model import KEY_VARIABLES, Model, ModelError
 from tokenpak.cli.options import Switch, wanted_settings
+from tokenpak.cli.render import amount
 from tokenpak.cli.sheet import as_json, grid, number
 from tokenpak.config.prices import load
 from tokenpak.config.settings import ConfigError
@@ -99,7 +100,7 @@ def verify_savings(
     path: Path | None = None,
     /,
     *,
-    body: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    body: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, metavar="PATH")] = (),
     provider: Provider | None = None,
     upstream: str | None = None,
     key_variable: str | None = None,
@@ -110,16 +111,17 @@ def verify_savings(
     json: Switch = False,
     config: Path | None = None,
 ) -> int:
-    """Count what was saved with the provider's own free count, with your key.
+    """Count what was saved with the provider's own count, with your key.
 
-    Each request is counted as it was and as it is sent, and the estimator's error is reported. Prints what it would send, and sends nothing without a yes.
+    Each request is counted as it was and as it is sent, and the estimator's error is reported. Prints what it would send,
+    and sends nothing without a yes.
 
     Parameters
     ----------
     path
         A log of Claude Code or Codex, or a folder of logs or recorded sessions. Default: the logs in your home.
     body
-        File with a request body, or a recorded session, instead of logs. May be repeated.
+        File with a request body, or a recorded session, instead of logs. Write the option again for another.
     provider
         Whose requests are counted, and who is asked. Default: the one that the first body is a request of, else anthropic.
     upstream
@@ -268,7 +270,7 @@ def _counts(found: Sequence[Pair], wanted: Wanted) -> list[Counted]:
 def _announced(found: Sequence[Pair], wanted: Wanted) -> str:
     size = sum(len(pair.original) + len(pair.sent) for pair in found)
     return (
-        f"{len(found)} requests, each as it was and as it would be sent: {FORMS * len(found)} counts by {wanted.upstream}, "
+        f"{amount(len(found), 'request')}, each as it was and as it would be sent: {FORMS * len(found)} counts by {wanted.upstream}, "
         f"{size:,} bytes of text in all. {wanted.host.free}, but the text leaves this machine."
     )
 
@@ -292,7 +294,7 @@ def report(counts: Sequence[Counted], total: Verdict) -> str:
     words = [
         grid(head, rows),
         "",
-        f"{total.requests} requests: {total.ours_removed:,} tokens removed by our counter, {total.removed:,} by the provider's",
+        f"{amount(total.requests, 'request')}: {total.ours_removed:,} tokens removed by our counter, {total.removed:,} by the provider's",
         f"ratio:    {_ratio(total.ratio, 1.0, '.3f')} of the provider's for one of ours",
         f"claimed:  {total.claimed:,}, with each request's own factor",
         f"error:    {_error(total.error)}",

@@ -67,7 +67,7 @@ def _modes(paths: Paths) -> Iterator[Finding]:
 
 
 def _sockets(paths: Paths) -> Iterator[Finding]:
-    """What a stop leaves. Whoever binds next takes a stale path over, so this is untidy and nothing more."""
+    """What a kill leaves; a stop takes them out. Whoever binds next takes a stale path over, so this is untidy and nothing more."""
     if instance_pid(paths) is not None or holders(paths) or not paths.sockets.is_dir():
         return
     stale = [path for path in paths.sockets.iterdir() if stat.S_ISSOCK(path.lstat().st_mode) and not nudge(path)]

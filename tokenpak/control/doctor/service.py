@@ -1,5 +1,6 @@
 """The port, and whoever is to bring the service up: is it there, and is it what it should be?"""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from tokenpak.control.doctor.finding import Finding
 from tokenpak.control.ensure import serves
 from tokenpak.control.install import is_installed
 from tokenpak.control.instance import holder_of, instance_pid, is_open
+from tokenpak.control.origin import origin_of
 from tokenpak.control.reload import read_again
 from tokenpak.control.service_owner import Owner, other_than_ours
 from tokenpak.services.tokens import find_vocabulary, search_path
@@ -40,8 +42,9 @@ def _port(settings: Settings) -> Iterator[Finding]:
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
-    """Of an instance that runs: what a reload, or the next start, would make of it."""
+    """What a reload, or the next start, would make of it."""
     if instance_pid(settings.paths) is None:
+        yield from _of_the_next_start(settings)
         return
     try:
         found = read_again(settings)
@@ -52,6 +55,17 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     if names := (*found.changed, *found.waiting):
         remedy = "`tokenpakctl stop`, then `tokenpakctl start`" if found.waiting else "`tokenpakctl reload`"
         yield Finding("configuration", "note", f"it has changed since the start: {', '.join(names)}", remedy)
+
+
+def _of_the_next_start(settings: Settings) -> Iterator[Finding]:
+    """Of an instance that does not run: as this shell would start it."""
+    try:
+        origin_of(None, os.environ, {"state_dir": settings.state_dir}).settings()
+    except ConfigError as error:
+        remedy = (
+            "Mend it, then `tokenpakctl start`. The other checks were made with the last settings, or with the defaults"
+        )
+        yield Finding("configuration", "wrong", f"TokenPak would not start: {error}", remedy)
 
 
 def _unit(settings: Settings, owner: Owner) -> Iterator[Finding]:

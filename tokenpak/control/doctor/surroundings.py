@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tokenpak.config.settings import PREFIX, SETTINGS_VARIABLE, UPSTREAM_PREFIX, Settings
+from tokenpak.config.settings import CONFIG_VARIABLE, PREFIX, SETTINGS_VARIABLE, UPSTREAM_PREFIX, Settings
 from tokenpak.control.doctor.finding import Finding
-from tokenpak.control.serve_command import CONFIG_VARIABLE
 from tokenpak.services.upstream import trust
 
 BASE_URLS = (
@@ -75,7 +74,10 @@ def _of_proxies(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
 
 
 def _ours(environ: Mapping[str, str]) -> Iterator[Finding]:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__} | {CONFIG_VARIABLE, SETTINGS_VARIABLE}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.__struct_fields__ if name != "upstreams"} | {
+        CONFIG_VARIABLE,
+        SETTINGS_VARIABLE,
+    }
     for name in sorted(environ):
         if not name.startswith(PREFIX) or not environ[name]:
             continue
