@@ -17,6 +17,7 @@ from tokenpak.ipc.response_frames import TAKEN
 from tokenpak.processes.shelf import shelf_for
 from tokenpak.processes.writer import serve
 from tokenpak.services import response_file
+from tokenpak.services.response_cache import ON_THE_WAY
 
 
 @pytest.fixture
@@ -81,11 +82,14 @@ def test_the_writer_takes_answers_beside_events(settings, context):
         )
         with events, answers:
             for number in range(50):
+                if number >= ON_THE_WAY:  # as a front does: beyond that it waits for a word
+                    assert answers.poll(10_000)
+                    assert answers.recv_multipart() == [TAKEN]
                 answers.send(frame(number, b"x" * 500))
                 for seq, event in ((2 * number + 1, opened(number)), (2 * number + 2, closed(number))):
                     events.send(pack_event(FRONT, seq, pack_body(event)))
             eventually("all rows", lambda: states(settings.paths.database) == {"done": 50})
-            for _ in range(50):
+            for _ in range(ON_THE_WAY):
                 assert answers.poll(10_000)
                 assert answers.recv_multipart() == [TAKEN]
             events.send(STATISTICS_REQUEST)

@@ -13,13 +13,16 @@ import zmq
 from tokenpak.config.settings import Settings
 from tokenpak.ipc import endpoints
 from tokenpak.ipc.response_frames import ROOM, TAKEN
-from tokenpak.services.response_cache import is_wanted
+from tokenpak.services.response_cache import ON_THE_WAY, is_wanted
 from tokenpak.services.response_file import delete
 from tokenpak.telemetry.response_store import ResponseStore, ResponseStoreStatistics
 
 STEP_S = 0.02
 """How long events may wait for answers, but for the last one."""
-HIGH_WATER = 32
+HIGH_WATER = 2 * ON_THE_WAY
+"""Messages kept in each direction. zmq counts what was read in halves, and may stop at half of it; a word that found no room
+would be lost, and the front would wait for it.
+"""
 
 
 class Shelf:
