@@ -11,9 +11,8 @@ from itertools import pairwise
 
 import msgspec
 
-from tokenpak.config.demands import mistake
 from tokenpak.config.dollars import Amount, dollars_in
-from tokenpak.config.rules import Unusable, meant
+from tokenpak.config.rules import Unusable, converted, meant
 from tokenpak.config.words import Words
 from tokenpak.core.budget import NANOS, Budget
 
@@ -67,19 +66,12 @@ def _budget(table: Mapping[str, object]) -> Budget:
     name = table.get("name")
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise Unusable(f"name = {name!r}: give it a name of up to {LONGEST_NAME} characters; refusals quote it.")
-    words = {key: _word(key, value) for key, value in table.items() if key in _WORDS}
+    words = {key: converted(key, value, _WORDS[key]) for key, value in table.items() if key in _WORDS}
     amounts = {key: int(dollars_in(key, value, AMOUNT) * NANOS) for key, value in table.items() if key in _AMOUNTS}
     if amounts.keys() <= {"unpriced"}:
         raise Unusable("it limits nothing. Add one of: warn, block, ceiling; in dollars.")
     _check_order(amounts)
     return msgspec.convert({**words, **amounts}, Budget)
-
-
-def _word(key: str, value: object) -> object:
-    try:
-        return msgspec.convert(value, _WORDS[key])
-    except msgspec.ValidationError as error:
-        raise Unusable(mistake(key, value, _WORDS[key])) from error
 
 
 def _check_name(name: str, others: Iterable[Budget]) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tokenpak.config.demands import mistake
-from tokenpak.config.rules import Unusable, check_client, meant
+from tokenpak.config.rules import Unusable, check_client, converted, meant
 from tokenpak.config.words import Words
 from tokenpak.core.detectors import NAMES
 from tokenpak.core.redaction_terms import Policy, Rule, Terms
@@ -62,10 +61,7 @@ def _checked(table: Mapping[str, Any], types: Mapping[str, Any], known: Any) -> 
     for key, value in table.items():
         if key not in types:
             raise Unusable(f"unknown key {key!r}. {meant(key, known)}")
-        try:
-            msgspec.convert(value, types[key])
-        except msgspec.ValidationError as error:
-            raise Unusable(mistake(key, value, types[key])) from error
+        converted(key, value, types[key])
     for name in table.get("without") or ():
         if name not in NAMES:
             raise Unusable(f"without: unknown detector {name!r}. {meant(name, NAMES)}")

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tokenpak.config.demands import mistake
-from tokenpak.config.rules import Unusable, meant
+from tokenpak.config.rules import Unusable, converted, meant
 from tokenpak.core.recall import Bounds
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Bounds)}
@@ -18,8 +17,5 @@ def bounds_in(value: object) -> Bounds:
     for key, each in value.items():
         if key not in _FIELDS:
             raise Unusable(f"unknown key {key!r}. {meant(key, _FIELDS)}")
-        try:
-            msgspec.convert(each, _FIELDS[key])
-        except msgspec.ValidationError as error:
-            raise Unusable(mistake(key, each, _FIELDS[key])) from error
+        converted(key, each, _FIELDS[key])
     return msgspec.convert(value, Bounds)

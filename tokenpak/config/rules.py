@@ -6,6 +6,7 @@ word that can be checked is, and a refusal names the rule by its number, the wor
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -74,7 +75,7 @@ def _rule(table: Mapping[str, object]) -> Rule:
     for key, value in table.items():
         if key not in _FIELDS:
             raise Unusable(f"unknown key {key!r}. {meant(key, _FIELDS)} {_ABOVE}")
-        _check(key, value)
+        converted(key, value, _FIELDS[key])
     if table.keys().isdisjoint(_CHANGES):
         raise Unusable(f"it changes nothing. Add one of: {', '.join(_CHANGES)}.")
     rule = msgspec.convert(table, Rule)
@@ -84,11 +85,12 @@ def _rule(table: Mapping[str, object]) -> Rule:
     return msgspec.structs.replace(rule, passes=passes, without=passes_in(rule.without))
 
 
-def _check(key: str, value: object) -> None:
+def converted(key: str, value: object, kind: Any) -> Any:
+    """What stands at a key of a table, as a value of its type. Raises Unusable."""
     try:
-        msgspec.convert(value, _FIELDS[key])
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Unusable(mistake(key, value, _FIELDS[key])) from error
+        raise Unusable(mistake(key, value, kind)) from error
 
 
 def check_client(pattern: str) -> None:
