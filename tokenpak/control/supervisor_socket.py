@@ -5,6 +5,7 @@ a child or the first start of a group may wait that long, several times in a row
 """
 
 import socket
+import stat
 from pathlib import Path
 
 TIMEOUT_S = 1.0
@@ -19,3 +20,8 @@ def nudge(path: Path) -> bool:
         except OSError:  # missing, refused, or a backlog that is full: it is not there, or already awake
             return False
         return True
+
+
+def unheard(directory: Path) -> list[Path]:
+    """The unix sockets in a directory that nobody listens on. Raises OSError."""
+    return [path for path in directory.iterdir() if stat.S_ISSOCK(path.lstat().st_mode) and not nudge(path)]

@@ -25,7 +25,7 @@ from tokenpak.control import stop_times
 from tokenpak.control.claims import holders
 from tokenpak.control.instance import PortTaken, reserve_port
 from tokenpak.control.slots import active_slot, ready_pid
-from tokenpak.control.supervisor_socket import nudge
+from tokenpak.control.supervisor_socket import nudge, unheard
 from tokenpak.processes.lifecycle import LAUNCHER_VARIABLE, PARENT_POLL_S, SUPERVISOR_VARIABLE, Exit
 
 POLL_S = 0.05
@@ -245,9 +245,8 @@ def _become_supervisord(paths: Paths) -> NoReturn:
 def _take_out_sockets(paths: Paths) -> None:
     """Nobody lives here any more, and the lock on the state directory keeps others out until this process has ended."""
     with contextlib.suppress(OSError):
-        for path in paths.sockets.iterdir():
-            if path.is_socket() and not nudge(path):
-                path.unlink(missing_ok=True)
+        for path in unheard(paths.sockets):
+            path.unlink(missing_ok=True)
 
 
 def _reaped(pid: int) -> int | None:

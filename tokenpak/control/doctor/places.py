@@ -20,7 +20,7 @@ from tokenpak.control.claims import holders
 from tokenpak.control.doctor.finding import Finding
 from tokenpak.control.instance import instance_pid
 from tokenpak.control.slots import SLOTS, ready_pid
-from tokenpak.control.supervisor_socket import nudge
+from tokenpak.control.supervisor_socket import unheard
 from tokenpak.telemetry.store import APPLICATION_ID, SCHEMA_VERSION
 
 LEAST_BYTES = 256 * 2**20
@@ -70,7 +70,7 @@ def _sockets(paths: Paths) -> Iterator[Finding]:
     """What a kill leaves; a stop takes them out. Whoever binds next takes a stale path over, so this is untidy and nothing more."""
     if instance_pid(paths) is not None or holders(paths) or not paths.sockets.is_dir():
         return
-    stale = [path for path in paths.sockets.iterdir() if stat.S_ISSOCK(path.lstat().st_mode) and not nudge(path)]
+    stale = unheard(paths.sockets)
     if stale:
         what = f"{len(stale)} sockets are left over in {paths.sockets}; nobody listens on them"
         yield Finding("socket", "note", what, "Nothing: the next start takes them over", partial(_unlink, stale))
