@@ -48,9 +48,10 @@ def install(
 ) -> int:
     """Install TokenPak as a service of yours that comes back by itself.
 
-    Then starts it and waits until it accepts traffic. Writes one file: the unit of `systemd --user`, or the agent of launchd. It runs this Python by its absolute path, so
-    install it from the environment that is to serve. Done again, it brings the file up to date. Takes the options of
-    `tokenpak serve`; what stands in the configuration file is left there, and counts anew at every start.
+    Then starts it and waits until it accepts traffic. Writes one file: the unit of `systemd --user`, or the agent of
+    launchd. It runs this Python by its absolute path, so install it from the environment that is to serve. Done again,
+    it brings the file up to date. Takes the options of `tokenpak serve`; what stands in the configuration file is left
+    there, and counts anew at every start.
 
     Parameters
     ----------

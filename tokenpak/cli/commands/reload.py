@@ -13,8 +13,9 @@ from tokenpak.control.supervisor import Supervisor
 def reload(*, state_dir: Path | None = None) -> int:
     """Read the configuration again, without refusing a request.
 
-    Every process runs with it then, the front first. A mistake in it is told with its file and key, and nothing changes. The port, the number of workers and the bound of
-    the drain are taken in by `tokenpakctl stop` and `tokenpakctl start` alone.
+    Every process runs with it then, the front first. A mistake in it is told with its file and key, and nothing
+    changes. The port, the number of workers and the bound of the drain are taken in by `tokenpakctl stop` and
+    `tokenpakctl start` alone.
 
     Parameters
     ----------

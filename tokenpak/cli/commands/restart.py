@@ -10,9 +10,9 @@ from tokenpak.control.restart import restart
 def restart_command(program: str | None = None, /, *, state_dir: Path | None = None) -> int:
     """Restart a program, or all; the front without a refused connection.
 
-    One after the other, while requests go on. The front is restarted blue/green: its other slot starts, becomes ready, and only then the serving one drains. When
-    the new one does not come up, the old one serves on. A new version that was installed meanwhile is what starts. The
-    configuration is read by `tokenpakctl reload`, not here.
+    One after the other, while requests go on. The front is restarted blue/green: its other slot starts, becomes ready,
+    and only then the serving one drains. When the new one does not come up, the old one serves on. A new version that
+    was installed meanwhile is what starts. The configuration is read by `tokenpakctl reload`, not here.
 
     Parameters
     ----------

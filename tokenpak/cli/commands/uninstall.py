@@ -49,8 +49,8 @@ def uninstall(
 ) -> int:
     """Remove the service, and give every client its settings back.
 
-    Clients first, so that none is left calling a port nobody serves. Before that it names the sessions of the last day whose whole text may not fit their model's window without TokenPak: end or
-    compact them.
+    Clients first, so that none is left calling a port nobody serves. Before that it names the sessions of the last day
+    whose whole text may not fit their model's window without TokenPak: end or compact them.
 
     Parameters
     ----------
